@@ -1,0 +1,2420 @@
+/* backprop.h - feedforward networks trained by backpropagation, in one header
+ *
+ *   version 1.0.0; no dependency but a C99 (or C++98) compiler
+ *   public domain or MIT, as you like: see the end of this file
+ *
+ * Fully connected layers, sigmoid activations, half mean squared error, and
+ * stochastic, mini-batch and batch gradient descent. Put this in ONE C or C++ file:
+ *
+ *     #define BACKPROP_IMPLEMENTATION
+ *     #include "backprop.h"
+ *
+ * and in every other file that calls it, the #include alone.
+ *
+ * CONTENTS                             (search for the tag to get there)
+ *     >>quickstart     XOR in four calls
+ *     >>not            what this is not
+ *     >>mathematics    the equations, and the letters used in the code
+ *     >>choices        learning rate, batch size, widths: numbers that work
+ *     >>config         the macros you may define
+ *     >>memory         who owns what; networks without malloc
+ *     >>errors         status codes
+ *     >>threads        what may be called at once
+ *     >>determinism    which bits are promised, and where
+ *     >>files          the format of a saved network
+ *     >>interface      types and functions
+ *     >>implementation the code: it reads from here to >>machine like the mathematics
+ *     >>machine        instruction sets and kernels
+ *     >>history        versions
+ *     >>licence
+ *
+ *
+ * >>quickstart
+ * ============
+ *
+ *     #define BACKPROP_IMPLEMENTATION
+ *     #include "backprop.h"
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         const int sizes[] = { 2, 8, 1 };
+ *         const bp_real x[] = { 0,0,  0,1,  1,0,  1,1 };
+ *         const bp_real y[] = { 0,    1,    1,    0   };
+ *         const bp_data data = { 4, x, y, NULL, NULL };
+ *         bp_training training = { 0 };
+ *         bp_real a[4] = { 0 };
+ *         int i;
+ *
+ *         training.epochs = 2000;
+ *         training.batch_size = 1;
+ *         training.learning_rate = 2;
+ *
+ *         bp_net *net = bp_create(sizes, 3, 1);
+ *         bp_status status = bp_train(net, &data, &training);
+ *         bp_predict(net, x, 4, a);
+ *         bp_free(net);
+ *
+ *         for (i = 0; i < 4; i++)
+ *             printf("%g xor %g = %.3f\n", (double)x[2*i], (double)x[2*i + 1], (double)a[i]);
+ *         puts(bp_status_string(status));
+ *         return status != BP_OK;
+ *     }
+ *
+ * No call needs its predecessor to be checked: bp_train and bp_predict answer a
+ * NULL network with BP_INVALID_ARGUMENT, and bp_free(NULL) does nothing.
+ *
+ *
+ * >>not
+ * =====
+ *
+ * No convolution, no recurrence, no other activation or cost, no momentum or Adam
+ * (bp_gradient hands you the gradient: bring your own), no automatic differentiation,
+ * no GPU, no file formats for data, no logging. It does one thing.
+ *
+ *
+ * >>mathematics
+ * =============
+ *
+ * Layers have n_0 (inputs), n_1 ... n_L (outputs) neurons. Vectors are columns; W^l is
+ * n_l x n_{l-1}, and w_jk joins neuron k of layer l-1 to neuron j of layer l.
+ *
+ *     pre-activation   z^l = W^l a^{l-1} + b^l                                (F1)
+ *     activation       a^l = s(z^l),  s(x) = 1 / (1 + e^-x)                   (F2)
+ *     cost             C   = 1/n_L sum_j 1/2 (a^L_j - y_j)^2                  (C)
+ *     output error     d^L = 1/n_L (a^L - y) * a^L * (1 - a^L)                (B1)
+ *     hidden error     d^l = (W^{l+1})^T d^{l+1} * a^l * (1 - a^l)            (B2)
+ *     gradients        dC/dW^l = d^l (a^{l-1})^T,   dC/db^l = d^l             (B3)
+ *     update           W <- W - eta dC/dW,   b <- b - eta dC/db               (U)
+ *
+ * Here d is the error, delta = dC/dz; products of vectors written * are element by
+ * element; a^0 is the input x. For a batch of B examples C and the gradients are means
+ * over the batch, made by giving B1 the factor 1/(B n_L) in place of 1/n_L.
+ *
+ * The factor 1/n_L stands in the cost AND in its gradient. A learning rate published
+ * for the cost 1/2 |a - y|^2 must be multiplied by n_L here: Nielsen's 3.0 for
+ * ten outputs is 30. Hidden errors use the weights from before the update. Where B2 is
+ * told as delta_z = sum_q w_qz delta_q, as for a single neuron it often is, the factor
+ * s'(z) = a (1 - a) is missing; it belongs there.
+ *
+ *     stochastic   batch_size = 1    an update after every example
+ *     mini-batch   batch_size = B    B examples drawn without replacement, then an update;
+ *                                    an epoch's last batch may be smaller and is
+ *                                    averaged over its own count
+ *     batch        batch_size = 0    one update an epoch, from the whole set
+ *
+ *
+ * >>choices
+ * =========
+ *
+ * Inputs     scale them to about 0..1 or -1..1.
+ * Targets    must lie in 0..1, as the outputs do: classes as 1 for the class and 0 for
+ *            the rest, measurements scaled to about 0.1..0.9.
+ * Widths     one hidden layer of 30 to 100 neurons reads digits (95 to 98 %); try more
+ *            width before more depth: sigmoids squash the error fourfold a layer.
+ * eta        start at 3 times n_L for mini-batches of 10; halve it if the cost jumps,
+ *            double it if the cost crawls. For batch_size 1 start at 0.3 to 1 times n_L.
+ * Batch      10 learns most per epoch, 32 to 128 are faster per example.
+ *
+ *
+ * >>config
+ * ========
+ *
+ * Define before including; "all" means in every file that includes this one, "impl" means
+ * in the one file that also defines BACKPROP_IMPLEMENTATION.
+ *
+ *     macro                     where  default   effect
+ *     BACKPROP_IMPLEMENTATION   impl   -         compile the implementation here
+ *     BACKPROP_STATIC           all    -         all functions static: a private copy
+ *     BACKPROP_DOUBLE           all    float     bp_real is double
+ *     BACKPROP_MALLOC(size)     impl   malloc    both of these or neither
+ *     BACKPROP_FREE(pointer)    impl   free
+ *     BACKPROP_ASSERT(cond)     impl   nothing   checks of the library's own logic,
+ *                                                never of your data
+ *     BACKPROP_NO_STDIO         all    -         no files: bp_save, bp_load and
+ *                                                bp_export_c are left out
+ *     BACKPROP_NO_SIMD          impl   -         plain C only
+ *     BACKPROP_EXACT            impl   -         where there is no fused multiply-add, emulate
+ *                                                it: slow, but the same bits everywhere
+ *     BACKPROP_NO_THREADS       impl   -         one thread even when built with OpenMP
+ *
+ *
+ * >>memory
+ * ========
+ *
+ * bp_create, bp_clone, bp_load and bp_decode return one block each, to be given to
+ * bp_free. Calls that need working memory allocate one block and free it before they
+ * return; small networks predict without any. Training needs no copy of the data.
+ *
+ * To do without an allocator, ask for sizes and bring the memory (an arena, a static
+ * array; any alignment). Nothing is allocated behind your back by these:
+ *
+ *     bytes = bp_net_size(sizes, 3);
+ *     net   = bp_create_in(memory, bytes, sizes, 3, seed);
+ *     need  = bp_workspace_size(net, &data, &training);
+ *     bp_train_in(net, &data, &training, workspace, need);
+ *     bp_predict_in(net, x, 1, a, workspace, need);
+ *
+ * Such a network needs no bp_free (it does no harm). On a target with no malloc to link,
+ * define BACKPROP_MALLOC(size) as NULL and BACKPROP_FREE(pointer) as ((void)(pointer)).
+ *
+ *
+ * >>errors
+ * ========
+ *
+ * Whatever can fail returns a bp_status, or NULL from bp_create and bp_clone. The library
+ * never prints, exits, or asserts on your data. A failed call leaves its arguments as
+ * they were, except that bp_train leaves the network at the last finite parameters it
+ * reached: before each update it makes sure that no parameter will overflow.
+ *
+ *
+ * >>threads
+ * =========
+ *
+ * There is no global state. Any number of threads may call any function that takes a
+ * const bp_net * on one network at once, each with its own outputs and workspace (and
+ * bp_save with its own path); a call that takes bp_net * wants that network for itself.
+ *
+ *
+ * >>determinism
+ * =============
+ *
+ * The same network, data and settings give the same bits: run after run, whatever the
+ * compiler and its optimisation level. Every sum has one fixed order and every
+ * multiply-add is explicit:
+ *
+ *     F1   lane i of BPI_LANES takes k = i, i + BPI_LANES ... by fused multiply-add, from
+ *          zero; lanes are then added in halves (i and i + 8, i and i + 4 ...); then b_j.
+ *     B2   j ascending, by fused multiply-add, from zero.
+ *     B3   examples ascending, by fused multiply-add, from zero.
+ *     U    one fused multiply-add of -eta and the gradient onto the parameter.
+ *
+ * s(z) is computed from the same operations; no result depends on libm, on rand(), on the
+ * time or on the locale. A prediction does not depend on how many examples share the
+ * call. bp_train gives the bits of bp_gradient and bp_update stepped by hand over the same
+ * batches.
+ *
+ *
+ * >>files
+ * =======
+ *
+ * All numbers little-endian, the parameters as IEEE 754 bits:
+ *
+ *     offset  bytes  what
+ *     0       8      "backprop"
+ *     8       4      format version: 1
+ *     12      4      bytes a parameter: 4 (float) or 8 (double)
+ *     16      8      epochs trained
+ *     24      4      cost: 0 (half mean squared error)
+ *     28      4      L, the number of layers of weights
+ *     32      4      n_0
+ *     36      8 L    for each layer: n_l (4 bytes), activation (4 bytes): 0 (sigmoid)
+ *     ..      P B    the parameters in the order W^1 b^1 W^2 b^2 ..., B bytes each
+ *     ..      8      checksum: FNV-1a, 64 bits, over all bytes before it
+ *
+ * Float and double builds read each other's files. Codes that are not known are refused, as
+ * are numbers that are not finite. bp_save writes PATH.tmp and renames it to PATH, so
+ * that the old file survives a full disk and a kill at any moment.
+ */
+#ifndef BACKPROP_H
+#define BACKPROP_H
+
+#define BACKPROP_VERSION "1.0.0"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef BACKPROP_STATIC
+#if defined(__GNUC__)
+#define BPI_API __attribute__((unused)) static
+#else
+#define BPI_API static
+#endif
+#else
+#define BPI_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* >>interface
+ * ===========
+ * Units and shapes: matrices are row-major; a row of inputs is one example. */
+
+#ifdef BACKPROP_DOUBLE
+typedef double bp_real;
+#else
+typedef float bp_real;
+#endif
+
+/* Why a call failed. bp_status_string has the words. */
+typedef enum bp_status {
+    BP_OK = 0,
+    BP_INVALID_ARGUMENT, /* a null pointer, a size of zero, a rate that is not finite and positive */
+    BP_OUT_OF_MEMORY,    /* an allocation failed, memory given is too small, a size overflows */
+    BP_IO_ERROR,         /* the file could not be opened, read, written or renamed */
+    BP_BAD_FILE,         /* not a network, cut short, damaged, or of an unknown version */
+    BP_DIVERGED,         /* the cost or a parameter is no longer finite */
+    BP_STOPPED           /* the progress callback asked to stop */
+} bp_status;
+
+/* One layer of weights, l = 1 ... L. The pointers lead into bp_net.parameters. */
+typedef struct bp_layer {
+    int inputs;       /* n_{l-1} */
+    int outputs;      /* n_l */
+    bp_real *weights; /* W^l, outputs x inputs: w_jk is weights[j*inputs + k] */
+    bp_real *biases;  /* b^l, outputs */
+} bp_layer;
+
+/* A network. Read and write the parameters as you like; change nothing else. */
+typedef struct bp_net {
+    int layer_count;         /* L */
+    bp_layer *layers;        /* layers[0] is layer 1 of the mathematics */
+    size_t parameter_count;  /* P = sum over l of n_l (n_{l-1} + 1) */
+    bp_real *parameters;     /* W^1 b^1 W^2 b^2 ..., one block without gaps; all finite */
+    uint64_t epochs_trained; /* whole epochs bp_train has done; saved in files */
+    void *owned;             /* private: the block that bp_free frees */
+    const struct bpi_kernels *kernels; /* private: the inner loops for this machine */
+} bp_net;
+
+/* A set of examples: two matrices, or, where inputs is NULL, a source that fills a
+ * batch, so that data can be bytes, on disk, or made on the fly. fetch writes example
+ * indices[i] to row i of inputs (n x n_0) and of targets (n x n_L); it is called on the
+ * thread that called the library, one batch at a time, and any status but BP_OK ends
+ * that call with it. All else in here belongs to the caller and is only read. */
+typedef struct bp_data {
+    size_t count;           /* examples */
+    const bp_real *inputs;  /* count x n_0 */
+    const bp_real *targets; /* count x n_L */
+    bp_status (*fetch)(void *user, const size_t *indices, size_t n, bp_real *inputs,
+                       bp_real *targets);
+    void *user; /* handed to fetch */
+} bp_data;
+
+/* Where training is; what the callback sees. */
+typedef struct bp_progress {
+    uint64_t epoch;  /* the epoch under way, counted from the network's first as 1 */
+    uint64_t epochs; /* the last epoch of this call */
+    size_t seen;     /* examples seen in this epoch */
+    size_t count;    /* examples in an epoch */
+    double cost;     /* mean cost of the examples seen in this epoch, each before its update */
+    const bp_net *net; /* may be evaluated, predicted from and saved inside the callback */
+} bp_progress;
+
+/* How to train. Zero-initialise it, then set what you need. */
+typedef struct bp_training {
+    int epochs;           /* how many more */
+    size_t batch_size;    /* 1: stochastic; B: mini-batch; 0: the whole set */
+    double learning_rate; /* eta: as a bp_real finite and > 0 */
+    uint64_t seed;        /* order of the examples: a function of (seed, epoch) alone, so that
+                             stopping, saving, loading and going on gives the bits of never
+                             stopping */
+    int in_order;         /* non-zero: take the examples in the order given */
+    int threads;          /* 0: as many as the build allows; the result does not depend on it */
+    size_t report_every;  /* examples between calls of on_progress; 0: only at the end of each
+                             epoch, where it is called in any case, the epoch then counted */
+    int (*on_progress)(void *user, const bp_progress *progress); /* non-zero return: stop */
+    void *user;           /* handed to on_progress */
+} bp_training;
+
+/* What bp_evaluate found. */
+typedef struct bp_evaluation {
+    double cost;    /* mean cost, C */
+    size_t correct; /* largest output where the largest target is (the first of equals);
+                       with one output: on the same side of 1/2 */
+    size_t count;   /* examples */
+} bp_evaluation;
+
+/* ---- networks ---- */
+
+/* A new network with sizes[0] = n_0 inputs, sizes[1] ... hidden neurons and
+ * sizes[size_count - 1] = n_L outputs, set by bp_randomize(net, seed).
+ * Returns NULL if size_count < 2, a size is < 1, or there is no memory. Free with bp_free. */
+BPI_API bp_net *bp_create(const int *sizes, int size_count, uint64_t seed);
+
+/* A copy of net with memory of its own; NULL if there is none. Free with bp_free. */
+BPI_API bp_net *bp_clone(const bp_net *net);
+
+/* Frees a network. NULL, and networks from bp_create_in, are left alone. */
+BPI_API void bp_free(bp_net *net);
+
+/* Weights uniform with mean 0 and variance 1/n_{l-1}, biases 0, epochs_trained 0: a
+ * function of seed and sizes alone, the same on every platform. */
+BPI_API void bp_randomize(bp_net *net, uint64_t seed);
+
+/* ---- using ---- */
+
+/* Forward pass (F1, F2): outputs (count x n_L) from inputs (count x n_0). The two must not
+ * overlap. Fails with BP_INVALID_ARGUMENT for NULL or count 0, BP_OUT_OF_MEMORY. */
+BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
+                             bp_real *outputs);
+
+/* Mean cost (C) and correct answers over data, into *result. Fails as bp_predict does,
+ * with what fetch returned, and with BP_DIVERGED if the cost is not finite. */
+BPI_API bp_status bp_evaluate(const bp_net *net, const bp_data *data, bp_evaluation *result);
+
+/* ---- learning ---- */
+
+/* The gradient of the mean cost over data (B1, B2, B3): parameter_count numbers in the order
+ * of net->parameters, into gradient; the mean cost into *cost unless cost is NULL. Fails as
+ * bp_evaluate does. */
+BPI_API bp_status bp_gradient(const bp_net *net, const bp_data *data, bp_real *gradient,
+                              double *cost);
+
+/* parameters <- parameters - learning_rate * gradient (U). */
+BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rate);
+
+/* Gradient descent over data for training->epochs epochs. Fails as bp_gradient does, with
+ * BP_DIVERGED before an update that is not finite, and with BP_STOPPED when on_progress asks
+ * for it: the updates made are kept, the epoch under way is not counted. */
+BPI_API bp_status bp_train(bp_net *net, const bp_data *data, const bp_training *training);
+
+/* Compares bp_gradient with central differences of the cost, one parameter after the other:
+ * the worst |difference| / max(|gradient|, 1/100 of the largest component), into
+ * *worst_relative_error. In double below 1e-7; in float rounding leaves about 1e-2.
+ * Takes 4 parameter_count evaluations of data. */
+BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
+                                    double *worst_relative_error);
+
+/* ---- without an allocator: the same calls in memory of yours (see >>memory) ---- */
+
+/* Bytes of memory that bp_create_in needs; 0 for sizes that bp_create would refuse. */
+BPI_API size_t bp_net_size(const int *sizes, int size_count);
+
+/* bp_create in the size bytes at memory, which stay yours and hold the network while it is
+ * used. NULL also if size is less than bp_net_size. */
+BPI_API bp_net *bp_create_in(void *memory, size_t size, const int *sizes, int size_count,
+                             uint64_t seed);
+
+/* Bytes of workspace: for bp_predict_in with data and training NULL (one example at a time;
+ * more memory than that takes more at once, faster), for bp_evaluate_in and bp_gradient_in
+ * with training NULL, and for bp_train_in. 0 if an argument is invalid or the size overflows. */
+BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
+                                 const bp_training *training);
+
+/* The four calls with their workspace given: size bytes at workspace, else BP_OUT_OF_MEMORY. */
+BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t count,
+                                bp_real *outputs, void *workspace, size_t size);
+BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_evaluation *result,
+                                 void *workspace, size_t size);
+BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real *gradient,
+                                 double *cost, void *workspace, size_t size);
+BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_training *training,
+                              void *workspace, size_t size);
+
+/* ---- keeping ---- */
+
+/* Writes the network in the format of >>files to bytes, if capacity suffices, and returns the
+ * bytes needed in any case; bytes may be NULL when capacity is 0. Returns 0 for a NULL network
+ * or one with a parameter that is not finite. */
+BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity);
+
+/* Makes *net from size bytes; they may come from anyone. Fails with BP_BAD_FILE,
+ * BP_OUT_OF_MEMORY, BP_INVALID_ARGUMENT; *net is then untouched. Free with bp_free. */
+BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size);
+
+#ifndef BACKPROP_NO_STDIO
+/* bp_encode to a file, by way of PATH.tmp, and bp_decode from one. BP_IO_ERROR when the
+ * file system refuses; BP_DIVERGED when a parameter is not finite (the old file stays). */
+BPI_API bp_status bp_save(const bp_net *net, const char *path);
+BPI_API bp_status bp_load(bp_net **net, const char *path);
+
+/* Writes a C file that needs nothing: the parameters as constants, and one function
+ *     void NAME(const bp_real *inputs, bp_real *outputs)      (bp_real: float or double)
+ * whose outputs equal bp_predict's. name must be a C identifier. Written by way of PATH.tmp. */
+BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *name);
+#endif
+
+/* The status in words, a constant string. */
+BPI_API const char *bp_status_string(bp_status status);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* BACKPROP_H */
+
+/* Stop here if you only want to use it. */
+
+/* >>implementation
+ * ================
+ * Rows are examples throughout; n is how many. Arrays of a layer carry its number in the
+ * manual's sense minus one: layers[0], a[0] and delta[0] belong to layer 1. */
+#if defined(BACKPROP_IMPLEMENTATION) && !defined(BPI_IMPLEMENTATION)
+#define BPI_IMPLEMENTATION
+
+#include <float.h>
+#include <limits.h>
+#include <string.h>
+
+#ifndef BACKPROP_NO_STDIO
+#include <stdio.h>
+#endif
+
+#if defined(BACKPROP_MALLOC) != defined(BACKPROP_FREE)
+#error "define both BACKPROP_MALLOC and BACKPROP_FREE, or neither"
+#endif
+#ifndef BACKPROP_MALLOC
+#include <stdlib.h>
+#define BACKPROP_MALLOC(size) malloc(size)
+#define BACKPROP_FREE(pointer) free(pointer)
+#endif
+
+#ifndef BACKPROP_ASSERT
+#define BACKPROP_ASSERT(condition) ((void)0)
+#endif
+
+#ifdef BACKPROP_DOUBLE
+#define BPI_REAL_MAX DBL_MAX
+#define BPI_REAL_NAME "double"
+#else
+#define BPI_REAL_MAX FLT_MAX
+#define BPI_REAL_NAME "float"
+#endif
+
+enum {
+    BPI_LANES = 64 / (int)sizeof(bp_real), /* partial sums of a dot product */
+    BPI_ALIGN = 64,                        /* a cache line */
+    BPI_ROWS = 256,                        /* examples in flight at once, at most */
+    BPI_STACK = 4096                       /* bytes bp_predict takes from the stack */
+};
+
+/* A matrix whose rows are examples, perhaps taken in another order: row i starts at
+ * base + stride * (index ? index[i] : i). */
+typedef struct bpi_rows {
+    const bp_real *base;
+    size_t stride;
+    const size_t *index;
+} bpi_rows;
+
+/* The inner loops. */
+typedef struct bpi_kernels {
+    const char *name;
+    int fused; /* multiply-adds are rounded once */
+    /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. */
+    void (*forward)(const bp_layer *layer, bpi_rows a, size_t n, bp_real *out);
+    /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
+    void (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a, size_t n,
+                         bp_real *delta);
+    /* B3: dw_jk += sum_i delta_ij a_ik; db_j likewise. */
+    void (*gradient)(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
+                     bp_real *dw, bp_real *db);
+    /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
+    void (*descend)(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n, bp_real eta);
+    /* U: parameters -= eta gradient. */
+    void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
+    /* The largest magnitude in n rows; larger than any number if one is not finite. */
+    bp_real (*largest)(bpi_rows rows, size_t n);
+} bpi_kernels;
+
+/* The three things the machine room (>>machine) provides. */
+static bp_real bpi_fma(bp_real a, bp_real b, bp_real c);      /* a*b + c, rounded once */
+static bp_real bpi_sigmoid(bp_real z);                        /* F2 for one neuron */
+static const bpi_kernels *bpi_choose_kernels(void);           /* the best for this processor */
+
+/* ---- memory: one block, carved into aligned arrays ---- */
+
+/* With base NULL nothing is carved, only the size is counted. */
+typedef struct bpi_arena {
+    unsigned char *base;
+    size_t used;
+    int overflow; /* the size does not fit in size_t */
+} bpi_arena;
+
+/* Room for count items of size bytes, aligned to a cache line. */
+static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
+{
+    const size_t limit = (size_t)-1 - 2 * BPI_ALIGN;
+    size_t misaligned = (size_t)((uintptr_t)arena->base + arena->used) % BPI_ALIGN;
+    size_t skip = arena->base && misaligned ? BPI_ALIGN - misaligned : 0;
+    void *place;
+    if (arena->overflow || (count && size > limit / count) ||
+        count * size > limit - arena->used) {
+        arena->overflow = 1;
+        return NULL;
+    }
+    place = arena->base ? arena->base + arena->used + skip : NULL;
+    /* When counting, every array may need the full skip. */
+    arena->used += count * size + (arena->base ? skip : BPI_ALIGN - 1);
+    return place;
+}
+
+static size_t bpi_arena_size(const bpi_arena *arena)
+{
+    return arena->overflow ? 0 : arena->used;
+}
+
+static bpi_arena bpi_arena_at(void *memory)
+{
+    bpi_arena arena;
+    arena.base = (unsigned char *)memory;
+    arena.used = 0;
+    arena.overflow = 0;
+    return arena;
+}
+
+/* NULL for 0 bytes, which is how sizes say that they overflow. */
+static void *bpi_allocate(size_t size)
+{
+    return size ? BACKPROP_MALLOC(size) : NULL;
+}
+
+static void bpi_release(void *memory)
+{
+    if (memory)
+        BACKPROP_FREE(memory);
+}
+
+/* ---- random numbers: SplitMix64 (Steele, Lea, Flood 2014) ---- */
+
+#define BPI_U64(high, low) ((uint64_t)(high) << 32 | (uint64_t)(low))
+
+static uint64_t bpi_random(uint64_t *state)
+{
+    uint64_t x = *state += BPI_U64(0x9e3779b9u, 0x7f4a7c15u);
+    x = (x ^ x >> 30) * BPI_U64(0xbf58476du, 0x1ce4e5b9u);
+    x = (x ^ x >> 27) * BPI_U64(0x94d049bbu, 0x133111ebu);
+    return x ^ x >> 31;
+}
+
+/* Uniform in 0 ... n-1: draws from the incomplete last stretch of n are thrown away. */
+static uint64_t bpi_random_below(uint64_t *state, uint64_t n)
+{
+    const uint64_t largest = ~(uint64_t)0, stretch = largest - largest % n;
+    uint64_t x;
+    do
+        x = bpi_random(state);
+    while (x >= stretch);
+    return x % n;
+}
+
+/* floor(sqrt(x)), bit by bit: the same on every platform, and no libm. */
+static uint32_t bpi_sqrt(uint64_t x)
+{
+    uint32_t root = 0, bit;
+    for (bit = (uint32_t)1 << 31; bit; bit >>= 1)
+        if ((uint64_t)(root | bit) * (root | bit) <= x)
+            root |= bit;
+    return root;
+}
+
+/* ---- networks ---- */
+
+/* Adds a layer's parameters to *total; 0 if they do not fit. */
+static int bpi_count_layer(size_t *total, size_t inputs, size_t outputs)
+{
+    const size_t limit = (size_t)-1 / sizeof(bp_real);
+    if (inputs >= limit / outputs || outputs * (inputs + 1) > limit - *total)
+        return 0;
+    *total += outputs * (inputs + 1);
+    return 1;
+}
+
+/* The number of parameters; 0 if a size is invalid or the number does not fit. */
+static size_t bpi_count_parameters(const int *sizes, int size_count)
+{
+    size_t total = 0;
+    int l;
+    if (!sizes || size_count < 2 || sizes[0] < 1)
+        return 0;
+    for (l = 1; l < size_count; l++)
+        if (sizes[l] < 1 || !bpi_count_layer(&total, (size_t)sizes[l - 1], (size_t)sizes[l]))
+            return 0;
+    return total;
+}
+
+/* Lays a network out in the arena: the structure, its layers, its parameters. */
+static bp_net *bpi_net_place(bpi_arena *arena, int layer_count, size_t parameter_count)
+{
+    bp_net *net = (bp_net *)bpi_take(arena, 1, sizeof(bp_net));
+    bp_layer *layers = (bp_layer *)bpi_take(arena, (size_t)layer_count, sizeof(bp_layer));
+    bp_real *parameters = (bp_real *)bpi_take(arena, parameter_count, sizeof(bp_real));
+    if (!net || arena->overflow)
+        return NULL;
+    memset(net, 0, sizeof *net);
+    net->layer_count = layer_count;
+    net->layers = layers;
+    net->parameter_count = parameter_count;
+    net->parameters = parameters;
+    net->kernels = bpi_choose_kernels();
+    return net;
+}
+
+/* Gives layer l its widths; layers are set in order, each one's parameters behind the last's. */
+static void bpi_net_set_layer(bp_net *net, int l, int inputs, int outputs)
+{
+    bp_layer *layer = &net->layers[l];
+    bp_real *start = net->parameters;
+    if (l > 0)
+        start = net->layers[l - 1].biases + net->layers[l - 1].outputs;
+    layer->inputs = inputs;
+    layer->outputs = outputs;
+    layer->weights = start;
+    layer->biases = start + (size_t)inputs * (size_t)outputs;
+}
+
+/* A network in one block of its own, widths and parameters not yet set. */
+static bp_net *bpi_net_new(int layer_count, size_t parameter_count)
+{
+    bpi_arena arena = bpi_arena_at(NULL);
+    bp_net *net;
+    void *memory;
+    (void)bpi_net_place(&arena, layer_count, parameter_count);
+    if (bpi_arena_size(&arena) == 0)
+        return NULL;
+    memory = BACKPROP_MALLOC(arena.used);
+    if (!memory)
+        return NULL;
+    arena = bpi_arena_at(memory);
+    net = bpi_net_place(&arena, layer_count, parameter_count);
+    net->owned = memory;
+    return net;
+}
+
+BPI_API size_t bp_net_size(const int *sizes, int size_count)
+{
+    bpi_arena arena = bpi_arena_at(NULL);
+    size_t parameter_count = bpi_count_parameters(sizes, size_count);
+    if (parameter_count == 0)
+        return 0;
+    (void)bpi_net_place(&arena, size_count - 1, parameter_count);
+    return bpi_arena_size(&arena);
+}
+
+static bp_net *bpi_net_start(bp_net *net, const int *sizes, uint64_t seed)
+{
+    int l;
+    for (l = 0; l < net->layer_count; l++)
+        bpi_net_set_layer(net, l, sizes[l], sizes[l + 1]);
+    bp_randomize(net, seed);
+    return net;
+}
+
+BPI_API bp_net *bp_create_in(void *memory, size_t size, const int *sizes, int size_count,
+                             uint64_t seed)
+{
+    bpi_arena arena = bpi_arena_at(memory);
+    size_t need = bp_net_size(sizes, size_count);
+    if (!memory || need == 0 || size < need)
+        return NULL;
+    return bpi_net_start(
+        bpi_net_place(&arena, size_count - 1, bpi_count_parameters(sizes, size_count)), sizes,
+        seed);
+}
+
+BPI_API bp_net *bp_create(const int *sizes, int size_count, uint64_t seed)
+{
+    size_t parameter_count = bpi_count_parameters(sizes, size_count);
+    bp_net *net = parameter_count ? bpi_net_new(size_count - 1, parameter_count) : NULL;
+    return net ? bpi_net_start(net, sizes, seed) : NULL;
+}
+
+BPI_API bp_net *bp_clone(const bp_net *net)
+{
+    bp_net *copy = net ? bpi_net_new(net->layer_count, net->parameter_count) : NULL;
+    int l;
+    if (!copy)
+        return NULL;
+    for (l = 0; l < net->layer_count; l++)
+        bpi_net_set_layer(copy, l, net->layers[l].inputs, net->layers[l].outputs);
+    memcpy(copy->parameters, net->parameters, net->parameter_count * sizeof(bp_real));
+    copy->epochs_trained = net->epochs_trained;
+    copy->kernels = net->kernels;
+    return copy;
+}
+
+BPI_API void bp_free(bp_net *net)
+{
+    if (net)
+        bpi_release(net->owned);
+}
+
+/* Uniform weights in +-sqrt(3 / n_{l-1}) have the variance 1 / n_{l-1} that keeps z of the
+ * order of one. Integers of 24 and 29 bits make them, whose product is exact in a double. */
+BPI_API void bp_randomize(bp_net *net, uint64_t seed)
+{
+    const double unit = 1.0 / 4503599627370496.0; /* 2^-52 */
+    uint64_t state = seed;
+    int l;
+    if (!net)
+        return;
+    for (l = 0; l < net->layer_count; l++) {
+        bp_layer *layer = &net->layers[l];
+        size_t i, count = (size_t)layer->inputs * (size_t)layer->outputs;
+        int64_t bound = (int64_t)bpi_sqrt(((uint64_t)3 << 56) / (uint64_t)layer->inputs);
+        for (i = 0; i < count; i++) {
+            /* odd, in +-(2^24 - 1): symmetric, and never zero */
+            int64_t u = (int64_t)(bpi_random(&state) >> 40) * 2 + 1 - ((int64_t)1 << 24);
+            layer->weights[i] = (bp_real)((double)(u * bound) * unit);
+        }
+        memset(layer->biases, 0, (size_t)layer->outputs * sizeof(bp_real));
+    }
+    net->epochs_trained = 0;
+}
+
+static int bpi_is_finite(double x)
+{
+    return x >= -DBL_MAX && x <= DBL_MAX;
+}
+
+static int bpi_inputs(const bp_net *net)
+{
+    return net->layers[0].inputs;
+}
+
+static int bpi_outputs(const bp_net *net)
+{
+    return net->layers[net->layer_count - 1].outputs;
+}
+
+/* The largest magnitude among the parameters, or DBL_MAX * 2 (infinity) if one is not finite. */
+static double bpi_largest_parameter(const bp_net *net)
+{
+    double largest = 0;
+    size_t i;
+    for (i = 0; i < net->parameter_count; i++) {
+        double p = (double)net->parameters[i];
+        double magnitude = p < 0 ? -p : p;
+        if (!(magnitude <= largest))
+            largest = magnitude;
+        if (!bpi_is_finite(largest))
+            break;
+    }
+    return largest;
+}
+
+/* ---- working memory of a call ---- */
+
+/* What a call asks of its workspace, and where it then finds it. */
+typedef struct bpi_space {
+    size_t rows;       /* examples in flight */
+    int learning;      /* errors are needed too */
+    int fetching;      /* examples come from data->fetch */
+    size_t order_count; /* indices to hold: a permutation of the set, or 0, 1, 2 ... for fetch */
+    int accumulating;   /* a batch is longer than rows: its gradient is summed in memory */
+
+    bp_real **a;     /* a[l]: rows x outputs of layers[l] */
+    bp_real **delta; /* delta[l]: likewise */
+    bp_real *inputs; /* rows x n_0, for fetch */
+    bp_real *targets;
+    size_t *order;
+    bp_real *gradient;
+} bpi_space;
+
+static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *arena)
+{
+    size_t layers = (size_t)net->layer_count;
+    int l, counting = arena->base == NULL;
+    space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+    space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+    for (l = 0; l < net->layer_count; l++) {
+        /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
+        size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
+        void *a = bpi_take(arena, space->rows, size);
+        void *delta = space->learning ? bpi_take(arena, space->rows, size) : NULL;
+        if (!counting) {
+            space->a[l] = (bp_real *)a;
+            space->delta[l] = (bp_real *)delta;
+        }
+    }
+    if (space->fetching) {
+        size_t width = (size_t)bpi_inputs(net), outputs = (size_t)bpi_outputs(net);
+        space->inputs = (bp_real *)bpi_take(arena, space->rows, width * sizeof(bp_real));
+        space->targets = (bp_real *)bpi_take(arena, space->rows, outputs * sizeof(bp_real));
+    }
+    if (space->order_count)
+        space->order = (size_t *)bpi_take(arena, space->order_count, sizeof(size_t));
+    if (space->accumulating)
+        space->gradient = (bp_real *)bpi_take(arena, net->parameter_count, sizeof(bp_real));
+}
+
+static size_t bpi_space_size(bpi_space space, const bp_net *net)
+{
+    bpi_arena arena = bpi_arena_at(NULL);
+    bpi_space_place(&space, net, &arena);
+    return bpi_arena_size(&arena);
+}
+
+static int bpi_space_fits(const bpi_space *space, const bp_net *net, const void *memory,
+                          size_t size)
+{
+    size_t need = bpi_space_size(*space, net);
+    return memory && need && size >= need;
+}
+
+static size_t bpi_min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What bp_evaluate, bp_gradient (training NULL) and bp_train need. */
+static bpi_space bpi_space_for(const bp_data *data, const bp_training *training, int learning)
+{
+    bpi_space space;
+    size_t batch = data->count;
+    memset(&space, 0, sizeof space);
+    if (training && training->batch_size)
+        batch = bpi_min(batch, training->batch_size);
+    space.rows = bpi_min(batch, BPI_ROWS);
+    space.learning = learning;
+    space.fetching = data->inputs == NULL;
+    space.accumulating = learning && batch > space.rows;
+    if (training && !training->in_order)
+        space.order_count = data->count;
+    else if (space.fetching)
+        space.order_count = space.rows;
+    return space;
+}
+
+static int bpi_data_is_valid(const bp_data *data)
+{
+    return data && data->count && (data->inputs ? data->targets != NULL : data->fetch != NULL);
+}
+
+static int bpi_training_is_valid(const bp_training *training)
+{
+    double eta = training ? training->learning_rate : 0;
+    /* eta must also be finite and positive as a bp_real */
+    return training && training->epochs >= 0 && training->threads >= 0 && eta > 0 &&
+           eta <= (double)BPI_REAL_MAX && (bp_real)eta > 0;
+}
+
+/* ---- forward (F1, F2) ---- */
+
+static bpi_rows bpi_matrix(const bp_real *base, int width)
+{
+    bpi_rows rows;
+    rows.base = base;
+    rows.stride = (size_t)width;
+    rows.index = NULL;
+    return rows;
+}
+
+static const bp_real *bpi_row(bpi_rows rows, size_t i)
+{
+    return rows.base + rows.stride * (rows.index ? rows.index[i] : i);
+}
+
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L */
+static void bpi_forward(const bp_net *net, bpi_rows x, size_t n, bp_real *const *a)
+{
+    int l;
+    for (l = 0; l < net->layer_count; l++) {
+        net->kernels->forward(&net->layers[l], x, n, a[l]);
+        x = bpi_matrix(a[l], net->layers[l].outputs);
+    }
+}
+
+/* ---- cost and errors (C, B1, B2) ---- */
+
+/* Adds sum_j (a_j - y_j)^2 of each example to *squares, and makes delta^L unless it is NULL:
+ * delta_j = scale (a_j - y_j) a_j (1 - a_j) with scale = 1/(B n_L).
+ * The square of a float is exact in a double, so the sum is one rounding an addition. */
+static void bpi_output_error(int outputs, const bp_real *a, bpi_rows y, size_t n, bp_real scale,
+                             bp_real *delta, double *squares)
+{
+    double sum = *squares;
+    size_t i;
+    int j;
+    for (i = 0; i < n; i++) {
+        const bp_real *target = bpi_row(y, i);
+        for (j = 0; j < outputs; j++) {
+            bp_real a_j = a[j], e = a_j - target[j];
+#ifdef BACKPROP_DOUBLE
+            sum = bpi_fma(e, e, sum);
+#else
+            sum += (double)e * (double)e;
+#endif
+            if (delta)
+                delta[j] = (e * scale) * (a_j * (1 - a_j));
+        }
+        a += outputs;
+        delta = delta ? delta + outputs : NULL;
+    }
+    *squares = sum;
+}
+
+/* delta^L by B1, then delta^l for l = L-1 ... 1 by B2. The seed of B2, the sum over the layer
+ * above, is often printed without the factor s'(z) = a (1 - a): it belongs there. */
+static void bpi_errors(const bp_net *net, const bpi_space *space, bpi_rows y, size_t n,
+                       bp_real scale, double *squares)
+{
+    int l = net->layer_count - 1;
+    bpi_output_error(bpi_outputs(net), space->a[l], y, n, scale, space->delta[l], squares);
+    for (; l > 0; l--)
+        net->kernels->hidden_error(&net->layers[l], space->delta[l], space->a[l - 1], n,
+                                   space->delta[l - 1]);
+}
+
+/* C from the sum of squares over count examples. */
+static double bpi_mean_cost(const bp_net *net, double squares, size_t count)
+{
+    return squares / (2.0 * (double)bpi_outputs(net) * (double)count);
+}
+
+/* The factor of B1 for the mean over count examples. */
+static bp_real bpi_error_scale(const bp_net *net, size_t count)
+{
+    return (bp_real)(1.0 / ((double)bpi_outputs(net) * (double)count));
+}
+
+/* ---- examples ---- */
+
+/* Shows n examples from position first on: views into the matrices, or what fetch makes. */
+static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_space *space,
+                          int shuffled, size_t first, size_t n, bpi_rows *x, bpi_rows *y)
+{
+    size_t i;
+    if (data->inputs) {
+        *x = bpi_matrix(data->inputs, bpi_inputs(net));
+        *y = bpi_matrix(data->targets, bpi_outputs(net));
+        if (shuffled) {
+            x->index = y->index = space->order + first;
+        } else {
+            x->base += x->stride * first;
+            y->base += y->stride * first;
+        }
+        return BP_OK;
+    }
+    *x = bpi_matrix(space->inputs, bpi_inputs(net));
+    *y = bpi_matrix(space->targets, bpi_outputs(net));
+    if (shuffled)
+        return data->fetch(data->user, space->order + first, n, space->inputs, space->targets);
+    for (i = 0; i < n; i++)
+        space->order[i] = first + i;
+    return data->fetch(data->user, space->order, n, space->inputs, space->targets);
+}
+
+/* A permutation drawn by Fisher and Yates's shuffle from seed and epoch alone. */
+static void bpi_shuffle(size_t *order, size_t count, uint64_t seed, uint64_t epoch)
+{
+    uint64_t state = seed;
+    size_t i;
+    state = bpi_random(&state) ^ epoch;
+    state = bpi_random(&state);
+    for (i = 0; i < count; i++)
+        order[i] = i;
+    for (i = count; i > 1; i--) {
+        size_t j = (size_t)bpi_random_below(&state, (uint64_t)i), swapped = order[j];
+        order[j] = order[i - 1];
+        order[i - 1] = swapped;
+    }
+}
+
+/* ---- gradient (B3) ---- */
+
+/* The sum of delta (a^{l-1})^T and of delta over n examples, added to gradient. */
+static void bpi_add_gradient(const bp_net *net, const bpi_space *space, bpi_rows x, size_t n,
+                             bp_real *gradient)
+{
+    int l;
+    for (l = 0; l < net->layer_count; l++) {
+        const bp_layer *layer = &net->layers[l];
+        net->kernels->gradient(layer, space->delta[l], x, n,
+                               gradient + (layer->weights - net->parameters),
+                               gradient + (layer->biases - net->parameters));
+        x = bpi_matrix(space->a[l], layer->outputs);
+    }
+}
+
+/* The gradient of the mean cost over count examples from position first on; adds their
+ * squares to *squares. On failure with count <= space->rows gradient is untouched. */
+static bp_status bpi_gradient_of(const bp_net *net, const bp_data *data, const bpi_space *space,
+                                 int shuffled, size_t first, size_t count, bp_real *gradient,
+                                 double *squares)
+{
+    bp_real scale = bpi_error_scale(net, count);
+    size_t seen, n;
+    for (seen = 0; seen < count; seen += n) {
+        bpi_rows x, y;
+        bp_status status;
+        n = bpi_min(count - seen, space->rows);
+        status = bpi_view(net, data, space, shuffled, first + seen, n, &x, &y);
+        if (status != BP_OK)
+            return status;
+        bpi_forward(net, x, n, space->a);
+        bpi_errors(net, space, y, n, scale, squares);
+        if (!bpi_is_finite(*squares))
+            return BP_DIVERGED;
+        if (seen == 0)
+            memset(gradient, 0, net->parameter_count * sizeof(bp_real));
+        bpi_add_gradient(net, space, x, n, gradient);
+    }
+    return BP_OK;
+}
+
+/* ---- update (U), with the promise that no parameter leaves the finite ---- */
+
+/* True if parameters - eta gradient is finite throughout. */
+static int bpi_update_is_finite(const bp_real *parameters, const bp_real *gradient, size_t count,
+                                bp_real eta)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (!bpi_is_finite((double)bpi_fma(-eta, gradient[i], parameters[i])))
+            return 0;
+    return 1;
+}
+
+/* The same for the update that a batch of deltas makes, in the order of the kernels. */
+static int bpi_descent_is_finite(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
+                                 bp_real eta)
+{
+    size_t j, k, i, outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    for (j = 0; j < outputs; j++) {
+        bp_real db = 0;
+        for (k = 0; k < inputs; k++) {
+            bp_real dw = 0;
+            for (i = 0; i < n; i++)
+                dw = bpi_fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
+            if (!bpi_update_is_finite(&layer->weights[j * inputs + k], &dw, 1, eta))
+                return 0;
+        }
+        for (i = 0; i < n; i++)
+            db += delta[i * outputs + j];
+        if (!bpi_update_is_finite(&layer->biases[j], &db, 1, eta))
+            return 0;
+    }
+    return 1;
+}
+
+/* What bp_train carries from batch to batch. */
+typedef struct bpi_run {
+    bp_net *net;
+    const bp_data *data;
+    const bp_training *training;
+    const bpi_space *space;
+    size_t batch;        /* examples an update; the last of an epoch may take fewer */
+    bp_real eta;
+    double largest;      /* no parameter is larger in magnitude */
+    uint64_t last_epoch; /* the last of this call */
+} bpi_run;
+
+/* Can a batch be descended upon without a parameter overflowing? A bound that grows with
+ * every update nearly always says so; when it is used up, it is measured anew; and in the
+ * end each new parameter is computed before any is stored. */
+static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
+{
+    const double limit = (double)BPI_REAL_MAX / 4;
+    const bp_net *net = run->net;
+    double most = 0;
+    int l;
+    for (l = 0; l < net->layer_count; l++) {
+        /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
+        bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
+        double input = l == 0 ? (double)net->kernels->largest(x, n) : 1;
+        double bound = (double)n * (double)net->kernels->largest(delta, n) * (input > 1 ? input : 1);
+        /* once not a number, always not a number: an infinite input meets errors of zero */
+        if (!(bound <= most) && most == most)
+            most = bound;
+    }
+    if (run->eta > 1)
+        most *= (double)run->eta;
+    if (!(run->largest + most < limit))
+        run->largest = bpi_largest_parameter(net);
+    run->largest += most;
+    if (run->largest < limit)
+        return 1;
+    for (l = 0; l < net->layer_count; l++) {
+        const bp_layer *layer = &net->layers[l];
+        if (!bpi_descent_is_finite(layer, run->space->delta[l], x, n, run->eta))
+            return 0;
+        x = bpi_matrix(run->space->a[l], layer->outputs);
+    }
+    return 1;
+}
+
+/* ---- one update of gradient descent ---- */
+
+static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
+{
+    bp_net *net = run->net;
+    const bpi_space *space = run->space;
+    int l, shuffled = !run->training->in_order;
+    bpi_rows x, y;
+    bp_status status;
+    if (n > space->rows) {
+        status = bpi_gradient_of(net, run->data, space, shuffled, first, n, space->gradient,
+                                 squares);
+        if (status == BP_OK && !bpi_update_is_finite(net->parameters, space->gradient,
+                                                     net->parameter_count, run->eta))
+            status = BP_DIVERGED;
+        if (status == BP_OK)
+            net->kernels->update(net->parameters, space->gradient, net->parameter_count, run->eta);
+        return status;
+    }
+    status = bpi_view(net, run->data, space, shuffled, first, n, &x, &y);
+    if (status != BP_OK)
+        return status;
+    bpi_forward(net, x, n, space->a);
+    bpi_errors(net, space, y, n, bpi_error_scale(net, n), squares);
+    if (!bpi_is_finite(*squares) || !bpi_descent_is_safe(run, x, n))
+        return BP_DIVERGED;
+    for (l = 0; l < net->layer_count; l++) {
+        net->kernels->descend(&net->layers[l], space->delta[l], x, n, run->eta);
+        x = bpi_matrix(space->a[l], net->layers[l].outputs);
+    }
+    return BP_OK;
+}
+
+/* ---- training ---- */
+
+/* Tells the callback; non-zero if it wants to stop. */
+static int bpi_report(const bpi_run *run, size_t seen, double squares)
+{
+    const bp_training *training = run->training;
+    bp_progress progress;
+    if (!training->on_progress)
+        return 0;
+    progress.epoch = run->net->epochs_trained + (seen < run->data->count);
+    progress.epochs = run->last_epoch;
+    progress.seen = seen;
+    progress.count = run->data->count;
+    progress.cost = bpi_mean_cost(run->net, squares, seen);
+    progress.net = run->net;
+    return training->on_progress(training->user, &progress);
+}
+
+static bp_status bpi_epoch(bpi_run *run)
+{
+    const bp_training *training = run->training;
+    size_t count = run->data->count, every = training->report_every, seen = 0, next = every;
+    double squares = 0;
+    if (!training->in_order)
+        bpi_shuffle(run->space->order, count, training->seed, run->net->epochs_trained);
+    while (seen < count) {
+        size_t n = bpi_min(run->batch, count - seen);
+        double batch_squares = 0;
+        bp_status status = bpi_step(run, seen, n, &batch_squares);
+        if (status != BP_OK)
+            return status;
+        squares += batch_squares;
+        seen += n;
+        if (seen == count)
+            run->net->epochs_trained++;
+        if (seen == count || (every && seen >= next)) {
+            next = every ? (seen / every + 1) * every : 0;
+            if (bpi_report(run, seen, squares))
+                return BP_STOPPED;
+        }
+    }
+    return BP_OK;
+}
+
+BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_training *training,
+                              void *workspace, size_t size)
+{
+    bpi_arena arena = bpi_arena_at(workspace);
+    bpi_space space;
+    bpi_run run;
+    bp_status status = BP_OK;
+    int epoch;
+    if (!net || !bpi_data_is_valid(data) || !bpi_training_is_valid(training))
+        return BP_INVALID_ARGUMENT;
+    space = bpi_space_for(data, training, 1);
+    if (!bpi_space_fits(&space, net, workspace, size))
+        return BP_OUT_OF_MEMORY;
+    bpi_space_place(&space, net, &arena);
+    run.net = net;
+    run.data = data;
+    run.training = training;
+    run.space = &space;
+    run.batch = training->batch_size ? training->batch_size : data->count;
+    run.eta = (bp_real)training->learning_rate;
+    run.largest = bpi_largest_parameter(net);
+    run.last_epoch = net->epochs_trained + (uint64_t)training->epochs;
+    if (!bpi_is_finite(run.largest))
+        return BP_DIVERGED;
+    for (epoch = 0; epoch < training->epochs && status == BP_OK; epoch++)
+        status = bpi_epoch(&run);
+    return status;
+}
+
+BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rate)
+{
+    if (net && gradient)
+        net->kernels->update(net->parameters, gradient, net->parameter_count,
+                             (bp_real)learning_rate);
+}
+
+BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real *gradient,
+                                 double *cost, void *workspace, size_t size)
+{
+    bpi_arena arena = bpi_arena_at(workspace);
+    bpi_space space;
+    bp_status status;
+    double squares = 0;
+    if (!net || !bpi_data_is_valid(data) || !gradient)
+        return BP_INVALID_ARGUMENT;
+    space = bpi_space_for(data, NULL, 1);
+    if (!bpi_space_fits(&space, net, workspace, size))
+        return BP_OUT_OF_MEMORY;
+    bpi_space_place(&space, net, &arena);
+    /* A failure after the first rows must not be seen in gradient: sum beside it. */
+    status = bpi_gradient_of(net, data, &space, 0, 0, data->count,
+                             space.accumulating ? space.gradient : gradient, &squares);
+    if (status != BP_OK)
+        return status;
+    if (space.accumulating)
+        memcpy(gradient, space.gradient, net->parameter_count * sizeof(bp_real));
+    if (cost)
+        *cost = bpi_mean_cost(net, squares, data->count);
+    return BP_OK;
+}
+
+/* ---- prediction and evaluation ---- */
+
+/* Activations of hidden layers alternate between two buffers; the last go to outputs. */
+static size_t bpi_predict_row(const bp_net *net)
+{
+    int l, widest = 0;
+    for (l = 0; l < net->layer_count - 1; l++)
+        if (net->layers[l].outputs > widest)
+            widest = net->layers[l].outputs;
+    return (size_t)widest;
+}
+
+/* Bytes to predict with that many rows at once. */
+static size_t bpi_predict_size(const bp_net *net, size_t rows)
+{
+    size_t row = bpi_predict_row(net), limit = ((size_t)-1 / 4 - BPI_ALIGN) / sizeof(bp_real);
+    return row > limit / rows ? 0 : 2 * rows * row * sizeof(bp_real) + BPI_ALIGN;
+}
+
+BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t count,
+                                bp_real *outputs, void *workspace, size_t size)
+{
+    size_t row, rows, n;
+    bp_real *buffer;
+    bpi_arena arena = bpi_arena_at(workspace);
+    if (!net || !inputs || !count || !outputs)
+        return BP_INVALID_ARGUMENT;
+    if (!workspace || bpi_predict_size(net, 1) == 0 || size < bpi_predict_size(net, 1))
+        return BP_OUT_OF_MEMORY;
+    row = bpi_predict_row(net);
+    rows = row ? (size - BPI_ALIGN) / (2 * row * sizeof(bp_real)) : count;
+    rows = bpi_min(bpi_min(rows, count), BPI_ROWS);
+    buffer = (bp_real *)bpi_take(&arena, 2 * rows * row, sizeof(bp_real));
+    for (; count; count -= n) {
+        bpi_rows a = bpi_matrix(inputs, bpi_inputs(net));
+        int l, last = net->layer_count - 1;
+        n = bpi_min(count, rows);
+        for (l = 0; l <= last; l++) {
+            bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * row;
+            net->kernels->forward(&net->layers[l], a, n, out);
+            a = bpi_matrix(out, net->layers[l].outputs);
+        }
+        inputs += n * (size_t)bpi_inputs(net);
+        outputs += n * (size_t)bpi_outputs(net);
+    }
+    return BP_OK;
+}
+
+/* The index of the largest, the first among equals. */
+static int bpi_argmax(const bp_real *x, int n)
+{
+    int i, best = 0;
+    for (i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static int bpi_is_correct(const bp_real *a, const bp_real *y, int outputs)
+{
+    const bp_real half = (bp_real)0.5;
+    if (outputs == 1)
+        return (a[0] >= half) == (y[0] >= half);
+    return bpi_argmax(a, outputs) == bpi_argmax(y, outputs);
+}
+
+BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_evaluation *result,
+                                 void *workspace, size_t size)
+{
+    bpi_arena arena = bpi_arena_at(workspace);
+    bpi_space space;
+    size_t seen, n, i, correct = 0;
+    double squares = 0;
+    if (!net || !bpi_data_is_valid(data) || !result)
+        return BP_INVALID_ARGUMENT;
+    space = bpi_space_for(data, NULL, 0);
+    if (!bpi_space_fits(&space, net, workspace, size))
+        return BP_OUT_OF_MEMORY;
+    bpi_space_place(&space, net, &arena);
+    for (seen = 0; seen < data->count; seen += n) {
+        const int outputs = bpi_outputs(net);
+        const bp_real *a = space.a[net->layer_count - 1];
+        bpi_rows x, y;
+        bp_status status;
+        n = bpi_min(data->count - seen, space.rows);
+        status = bpi_view(net, data, &space, 0, seen, n, &x, &y);
+        if (status != BP_OK)
+            return status;
+        bpi_forward(net, x, n, space.a);
+        bpi_output_error(outputs, a, y, n, 0, NULL, &squares);
+        for (i = 0; i < n; i++)
+            correct += (size_t)bpi_is_correct(a + i * (size_t)outputs, bpi_row(y, i), outputs);
+    }
+    if (!bpi_is_finite(squares))
+        return BP_DIVERGED;
+    result->cost = bpi_mean_cost(net, squares, data->count);
+    result->correct = correct;
+    result->count = data->count;
+    return BP_OK;
+}
+
+/* ---- the same with memory allocated for the call ---- */
+
+BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
+                                 const bp_training *training)
+{
+    if (!net || (data && !bpi_data_is_valid(data)) ||
+        (training && (!data || !bpi_training_is_valid(training))))
+        return 0;
+    return data ? bpi_space_size(bpi_space_for(data, training, 1), net) : bpi_predict_size(net, 1);
+}
+
+BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
+                             bp_real *outputs)
+{
+    unsigned char stack[BPI_STACK];
+    void *workspace = stack;
+    size_t size = sizeof stack;
+    bp_status status;
+    if (!net || !inputs || !count || !outputs)
+        return BP_INVALID_ARGUMENT;
+    if (bpi_predict_size(net, bpi_min(count, 32)) > size || bpi_predict_size(net, 32) == 0) {
+        size = bpi_predict_size(net, bpi_min(count, BPI_ROWS));
+        workspace = bpi_allocate(size);
+    }
+    if (!workspace)
+        return BP_OUT_OF_MEMORY;
+    status = bp_predict_in(net, inputs, count, outputs, workspace, size);
+    if (workspace != stack)
+        BACKPROP_FREE(workspace);
+    return status;
+}
+
+/* These allocate; what bp_workspace_size finds invalid, the call itself will find too. */
+BPI_API bp_status bp_evaluate(const bp_net *net, const bp_data *data, bp_evaluation *result)
+{
+    size_t size = bp_workspace_size(net, data, NULL);
+    void *workspace = data ? bpi_allocate(size) : NULL;
+    bp_status status = bp_evaluate_in(net, data, result, workspace, size);
+    bpi_release(workspace);
+    return status;
+}
+
+BPI_API bp_status bp_gradient(const bp_net *net, const bp_data *data, bp_real *gradient,
+                              double *cost)
+{
+    size_t size = bp_workspace_size(net, data, NULL);
+    void *workspace = data ? bpi_allocate(size) : NULL;
+    bp_status status = bp_gradient_in(net, data, gradient, cost, workspace, size);
+    bpi_release(workspace);
+    return status;
+}
+
+BPI_API bp_status bp_train(bp_net *net, const bp_data *data, const bp_training *training)
+{
+    size_t size = training ? bp_workspace_size(net, data, training) : 0;
+    void *workspace = bpi_allocate(size);
+    bp_status status = bp_train_in(net, data, training, workspace, size);
+    bpi_release(workspace);
+    return status;
+}
+
+/* ---- gradient check ---- */
+
+/* dC/dp by central differences of fourth order:
+ * (8 (C(p+h) - C(p-h)) - (C(p+2h) - C(p-2h))) / 12h */
+static bp_status bpi_difference(bp_net *net, const bp_data *data, bp_real *p, double *slope)
+{
+    /* a power of two, so that p +- h keeps its distance; large where rounding is large */
+    const double h = sizeof(bp_real) == sizeof(double) ? 1.0 / 1024 : 1.0 / 32;
+    const double weight[4] = { 1, -8, 8, -1 };
+    const int offset[4] = { -2, -1, 1, 2 };
+    const bp_real before = *p;
+    double sum = 0;
+    int i;
+    for (i = 0; i < 4; i++) {
+        bp_evaluation at;
+        bp_status status;
+        *p = (bp_real)((double)before + offset[i] * h);
+        status = bp_evaluate(net, data, &at);
+        *p = before;
+        if (status != BP_OK)
+            return status;
+        sum += weight[i] * at.cost;
+    }
+    *slope = sum / (12 * h);
+    return BP_OK;
+}
+
+static double bpi_magnitude(double x)
+{
+    return x < 0 ? -x : x;
+}
+
+static bp_status bpi_compare(bp_net *net, const bp_data *data, const bp_real *gradient,
+                             double *worst)
+{
+    double largest = 0;
+    size_t i;
+    *worst = 0;
+    for (i = 0; i < net->parameter_count; i++)
+        if (bpi_magnitude((double)gradient[i]) > largest)
+            largest = bpi_magnitude((double)gradient[i]);
+    for (i = 0; i < net->parameter_count; i++) {
+        double slope, scale = bpi_magnitude((double)gradient[i]), error;
+        bp_status status = bpi_difference(net, data, &net->parameters[i], &slope);
+        if (status != BP_OK)
+            return status;
+        scale = bpi_magnitude(slope) > scale ? bpi_magnitude(slope) : scale;
+        scale = largest / 100 > scale ? largest / 100 : scale;
+        error = scale > 0 ? bpi_magnitude(slope - (double)gradient[i]) / scale : 0;
+        if (!(error <= *worst))
+            *worst = error;
+    }
+    return BP_OK;
+}
+
+BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
+                                    double *worst_relative_error)
+{
+    double worst = 0;
+    bp_status status;
+    bp_real *gradient;
+    bp_net *copy;
+    if (!net || !bpi_data_is_valid(data) || !worst_relative_error)
+        return BP_INVALID_ARGUMENT;
+    gradient = (bp_real *)bpi_allocate(net->parameter_count * sizeof(bp_real));
+    if (!gradient)
+        return BP_OUT_OF_MEMORY;
+    copy = bp_clone(net);
+    status = copy ? bp_gradient(net, data, gradient, NULL) : BP_OUT_OF_MEMORY;
+    if (status == BP_OK)
+        status = bpi_compare(copy, data, gradient, &worst);
+    if (status == BP_OK)
+        *worst_relative_error = worst;
+    bp_free(copy);
+    BACKPROP_FREE(gradient);
+    return status;
+}
+
+/* ---- files: to and from bytes ---- */
+
+enum {
+    BPI_VERSION = 1,
+    BPI_HEADER = 36, /* bytes before the layers */
+    BPI_CHECKSUM = 8
+};
+
+static const char bpi_magic[8] = { 'b', 'a', 'c', 'k', 'p', 'r', 'o', 'p' };
+
+/* Little-endian, whatever this machine is. */
+static unsigned char *bpi_put(unsigned char *bytes, uint64_t value, int count)
+{
+    int i;
+    for (i = 0; i < count; i++)
+        *bytes++ = (unsigned char)(value >> 8 * i & 0xff);
+    return bytes;
+}
+
+static uint64_t bpi_get(const unsigned char *bytes, int count)
+{
+    uint64_t value = 0;
+    while (count-- > 0)
+        value = value << 8 | bytes[count];
+    return value;
+}
+
+/* FNV-1a: every step is a bijection of the state, so any single changed byte shows. */
+static uint64_t bpi_checksum(const unsigned char *bytes, size_t count)
+{
+    uint64_t hash = BPI_U64(0xcbf29ce4u, 0x84222325u);
+    size_t i;
+    for (i = 0; i < count; i++)
+        hash = (hash ^ bytes[i]) * BPI_U64(0x00000100u, 0x000001b3u);
+    return hash;
+}
+
+/* The bits of a parameter in this build's precision. */
+static uint64_t bpi_real_bits(bp_real x)
+{
+#ifdef BACKPROP_DOUBLE
+    uint64_t bits;
+#else
+    uint32_t bits;
+#endif
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The number that count (4 or 8) bytes hold. */
+static double bpi_get_real(const unsigned char *bytes, int count)
+{
+    uint64_t bits = bpi_get(bytes, count);
+    uint32_t float_bits = (uint32_t)(bits & 0xffffffffu);
+    float single;
+    double number;
+    memcpy(&single, &float_bits, sizeof single);
+    memcpy(&number, &bits, sizeof number);
+    return count == 4 ? (double)single : number;
+}
+
+/* 0 if it does not fit. */
+static size_t bpi_encoded_size(size_t layers, size_t parameter_count, size_t real_size)
+{
+    const size_t limit = (size_t)-1 - BPI_HEADER - BPI_CHECKSUM;
+    if (layers > limit / 8 || parameter_count > (limit - 8 * layers) / real_size)
+        return 0;
+    return BPI_HEADER + 8 * layers + parameter_count * real_size + BPI_CHECKSUM;
+}
+
+BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity)
+{
+    unsigned char *p = (unsigned char *)bytes;
+    size_t size, i;
+    int l;
+    if (!net || !bpi_is_finite(bpi_largest_parameter(net)))
+        return 0;
+    size = bpi_encoded_size((size_t)net->layer_count, net->parameter_count, sizeof(bp_real));
+    if (!bytes || capacity < size)
+        return size;
+    memcpy(p, bpi_magic, sizeof bpi_magic);
+    p = bpi_put(p + sizeof bpi_magic, BPI_VERSION, 4);
+    p = bpi_put(p, sizeof(bp_real), 4);
+    p = bpi_put(p, net->epochs_trained, 8);
+    p = bpi_put(p, 0, 4); /* half mean squared error */
+    p = bpi_put(p, (uint64_t)net->layer_count, 4);
+    p = bpi_put(p, (uint64_t)bpi_inputs(net), 4);
+    for (l = 0; l < net->layer_count; l++) {
+        p = bpi_put(p, (uint64_t)net->layers[l].outputs, 4);
+        p = bpi_put(p, 0, 4); /* sigmoid */
+    }
+    for (i = 0; i < net->parameter_count; i++)
+        p = bpi_put(p, bpi_real_bits(net->parameters[i]), (int)sizeof(bp_real));
+    bpi_put(p, bpi_checksum((unsigned char *)bytes, size - BPI_CHECKSUM), BPI_CHECKSUM);
+    return size;
+}
+
+/* n_l as the file has it; behind BPI_HEADER - 4 stands n_0, then 8 bytes a layer. */
+static uint64_t bpi_encoded_width(const unsigned char *bytes, size_t l)
+{
+    return bpi_get(l ? bytes + BPI_HEADER + 8 * (l - 1) : bytes + BPI_HEADER - 4, 4);
+}
+
+/* Whoever has the first size bytes of a file: how many does it take to know more? First the
+ * header, then the layers, then all of it; 0 if they are no network's. *layers and
+ * *parameter_count are set when the size returned is that of the whole. */
+static size_t bpi_expected_size(const unsigned char *bytes, size_t size, size_t *layers,
+                                size_t *parameter_count)
+{
+    size_t l, real_size, head;
+    uint64_t inputs, outputs;
+    if (size < BPI_HEADER)
+        return BPI_HEADER;
+    real_size = (size_t)bpi_get(bytes + 12, 4);
+    *layers = (size_t)bpi_get(bytes + 28, 4);
+    inputs = bpi_encoded_width(bytes, 0);
+    if (memcmp(bytes, bpi_magic, sizeof bpi_magic) != 0 || bpi_get(bytes + 8, 4) != BPI_VERSION ||
+        (real_size != 4 && real_size != 8) || bpi_get(bytes + 24, 4) != 0 || *layers == 0 ||
+        *layers >= INT_MAX || inputs == 0 || inputs > INT_MAX)
+        return 0;
+    head = bpi_encoded_size(*layers, 0, 1);
+    if (size < head)
+        return head;
+    *parameter_count = 0;
+    for (l = 1; l <= *layers; l++) {
+        outputs = bpi_encoded_width(bytes, l);
+        if (outputs == 0 || outputs > INT_MAX || bpi_get(bytes + BPI_HEADER + 8 * l - 4, 4) != 0 ||
+            !bpi_count_layer(parameter_count, (size_t)inputs, (size_t)outputs))
+            return 0;
+        inputs = outputs;
+    }
+    return bpi_encoded_size(*layers, *parameter_count, real_size);
+}
+
+/* Fills in widths and parameters; 0 if a parameter is not finite in this precision. */
+static int bpi_decode_net(bp_net *net, const unsigned char *bytes)
+{
+    int real_size = (int)bpi_get(bytes + 12, 4), l;
+    const unsigned char *p = bytes + BPI_HEADER + 8 * (size_t)net->layer_count;
+    size_t i;
+    net->epochs_trained = bpi_get(bytes + 16, 8);
+    for (l = 0; l < net->layer_count; l++)
+        bpi_net_set_layer(net, l, (int)bpi_encoded_width(bytes, (size_t)l),
+                          (int)bpi_encoded_width(bytes, (size_t)l + 1));
+    for (i = 0; i < net->parameter_count; i++, p += real_size) {
+        double number = bpi_get_real(p, real_size);
+        if (!(number >= -(double)BPI_REAL_MAX && number <= (double)BPI_REAL_MAX))
+            return 0;
+        net->parameters[i] = (bp_real)number;
+    }
+    return 1;
+}
+
+BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    size_t layers = 0, parameter_count = 0, expected = 0;
+    bp_net *decoded;
+    if (!net || !bytes)
+        return BP_INVALID_ARGUMENT;
+    /* The size must be the one that the header and the layers, both within it, ask for. */
+    if (size >= BPI_HEADER)
+        expected = bpi_expected_size(p, size, &layers, &parameter_count);
+    if (expected == 0 || expected != size || size < bpi_encoded_size(layers, 1, 4) ||
+        bpi_get(p + size - BPI_CHECKSUM, 8) != bpi_checksum(p, size - BPI_CHECKSUM))
+        return BP_BAD_FILE;
+    decoded = bpi_net_new((int)layers, parameter_count);
+    if (!decoded)
+        return BP_OUT_OF_MEMORY;
+    if (!bpi_decode_net(decoded, p)) {
+        bp_free(decoded);
+        return BP_BAD_FILE;
+    }
+    *net = decoded;
+    return BP_OK;
+}
+
+/* ---- files: on disk ---- */
+#ifndef BACKPROP_NO_STDIO
+
+#ifdef _WIN32
+#ifdef __cplusplus
+extern "C"
+#endif
+__declspec(dllimport) int __stdcall MoveFileExA(const char *from, const char *to,
+                                                unsigned long flags);
+#endif
+
+/* Moves a file over another in one step: C's rename will not do that on Windows. */
+static int bpi_replace(const char *from, const char *to)
+{
+#ifdef _WIN32
+    const unsigned long replace_existing_write_through = 1 | 8;
+    return MoveFileExA(from, to, replace_existing_write_through) != 0;
+#else
+    return rename(from, to) == 0;
+#endif
+}
+
+/* The name PATH.tmp, to be freed. */
+static char *bpi_temporary_name(const char *path)
+{
+    const size_t length = strlen(path);
+    char *name = (char *)BACKPROP_MALLOC(length + sizeof ".tmp");
+    if (name) {
+        memcpy(name, path, length);
+        memcpy(name + length, ".tmp", sizeof ".tmp");
+    }
+    return name;
+}
+
+/* Closes what was written to the temporary and puts it in place; if anything failed on the
+ * way, or does now, the temporary goes and what was at path stays. */
+static bp_status bpi_finish(FILE *file, int written, const char *temporary, const char *path)
+{
+    int good = written && !ferror(file);
+    good = fclose(file) == 0 && good;
+    good = good && bpi_replace(temporary, path);
+    if (!good)
+        remove(temporary);
+    return good ? BP_OK : BP_IO_ERROR;
+}
+
+static bp_status bpi_write_file(const char *path, const void *bytes, size_t size)
+{
+    char *temporary = bpi_temporary_name(path);
+    bp_status status = BP_IO_ERROR;
+    FILE *file;
+    if (!temporary)
+        return BP_OUT_OF_MEMORY;
+    file = fopen(temporary, "wb");
+    if (file)
+        status = bpi_finish(file, fwrite(bytes, 1, size, file) == size, temporary, path);
+    BACKPROP_FREE(temporary);
+    return status;
+}
+
+BPI_API bp_status bp_save(const bp_net *net, const char *path)
+{
+    bp_status status;
+    size_t size;
+    void *bytes;
+    if (!net || !path)
+        return BP_INVALID_ARGUMENT;
+    size = bp_encode(net, NULL, 0);
+    if (size == 0)
+        return BP_DIVERGED;
+    bytes = bpi_allocate(size);
+    if (!bytes)
+        return BP_OUT_OF_MEMORY;
+    bp_encode(net, bytes, size);
+    status = bpi_write_file(path, bytes, size);
+    BACKPROP_FREE(bytes);
+    return status;
+}
+
+/* A file's bytes while they are read. */
+typedef struct bpi_reading {
+    unsigned char *bytes;
+    size_t size, capacity;
+} bpi_reading;
+
+/* Reads on until size bytes are there. Memory at most doubles at a time, so that a file
+ * cannot make us allocate more than twice what it holds, whatever its header claims. */
+static bp_status bpi_read_up_to(bpi_reading *reading, size_t size, FILE *file)
+{
+    while (reading->size < size) {
+        size_t got;
+        if (reading->size == reading->capacity) {
+            size_t capacity = bpi_min(size, reading->capacity + bpi_min(size, reading->capacity) + 4096);
+            unsigned char *larger = (unsigned char *)BACKPROP_MALLOC(capacity);
+            if (!larger)
+                return BP_OUT_OF_MEMORY;
+            if (reading->size)
+                memcpy(larger, reading->bytes, reading->size);
+            bpi_release(reading->bytes);
+            reading->bytes = larger;
+            reading->capacity = capacity;
+        }
+        got = fread(reading->bytes + reading->size, 1,
+                    bpi_min(size, reading->capacity) - reading->size, file);
+        reading->size += got;
+        if (got == 0)
+            return ferror(file) ? BP_IO_ERROR : BP_BAD_FILE;
+    }
+    return BP_OK;
+}
+
+/* Reads a whole network and not a byte more, which must be the end of the file. */
+static bp_status bpi_read_file(bpi_reading *reading, FILE *file)
+{
+    size_t expected = 0, layers = 0, parameter_count = 0;
+    unsigned char beyond;
+    do {
+        bp_status status = bpi_read_up_to(reading, expected, file);
+        if (status != BP_OK)
+            return status;
+        expected = bpi_expected_size(reading->bytes, reading->size, &layers, &parameter_count);
+        if (expected == 0)
+            return BP_BAD_FILE;
+    } while (reading->size < expected);
+    if (fread(&beyond, 1, 1, file) != 0)
+        return BP_BAD_FILE;
+    return ferror(file) ? BP_IO_ERROR : BP_OK;
+}
+
+BPI_API bp_status bp_load(bp_net **net, const char *path)
+{
+    bpi_reading reading = { NULL, 0, 0 };
+    bp_status status;
+    FILE *file;
+    if (!net || !path)
+        return BP_INVALID_ARGUMENT;
+    file = fopen(path, "rb");
+    if (!file)
+        return BP_IO_ERROR;
+    status = bpi_read_file(&reading, file);
+    fclose(file);
+    if (status == BP_OK)
+        status = bp_decode(net, reading.bytes, reading.size);
+    bpi_release(reading.bytes);
+    return status;
+}
+
+/* ---- files: a network as C source ---- */
+
+/* The exported functions, @ standing for the name: bpi_fma, bpi_sigmoid and bpi_dot once more,
+ * in the same order of operations. */
+static const char *const bpi_export_head =
+#ifdef BACKPROP_DOUBLE
+    "typedef double @_real;\n"
+    "typedef int64_t @_bits;\n"
+    "enum { @_LANES = 8, @_DIGITS = 53, @_BIAS = 1023 };\n";
+#else
+    "typedef float @_real;\n"
+    "typedef int32_t @_bits;\n"
+    "enum { @_LANES = 16, @_DIGITS = 24, @_BIAS = 127 };\n";
+#endif
+
+/* For a network that has been computing without fused multiply-add: the product is stored, so
+ * that no compiler fuses it. */
+static const char *const bpi_export_unfused =
+    "\n"
+    "static @_real @_fma(@_real a, @_real b, @_real c)\n"
+    "{\n"
+    "    volatile @_real product = a * b;\n"
+    "    return product + c;\n"
+    "}\n";
+
+static const char *const bpi_export_fused =
+    "\n"
+#ifdef BACKPROP_DOUBLE
+    "#define @_BUILTIN __builtin_fma\n"
+#else
+    "#define @_BUILTIN __builtin_fmaf\n"
+#endif
+    "#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || \\\n"
+    "    defined(__powerpc64__) || defined(__s390x__) || defined(__riscv_flen)\n"
+    "static @_real @_fma(@_real a, @_real b, @_real c) { return @_BUILTIN(a, b, c); }\n"
+    "#else\n"
+    "/* x + y rounded to odd: what is lost leaves a last bit set, for a later rounding to see. */\n"
+    "static double @_odd_sum(double x, double y)\n"
+    "{\n"
+    "    union { double sum; uint64_t bits; } u;\n"
+    "    double part, lost;\n"
+    "    u.sum = x + y;\n"
+    "    part = u.sum - x;\n"
+    "    lost = (x - (u.sum - part)) + (y - part);\n"
+    "    if ((lost < 0 || lost > 0) && !(u.bits & 1))\n"
+    "        u.bits += (lost > 0) == (u.sum > 0) ? 1 : (uint64_t)-1;\n"
+    "    return u.sum;\n"
+    "}\n"
+    "\n"
+    "/* a*b + c rounded once, without an instruction for it */\n"
+#ifdef BACKPROP_DOUBLE
+    "static double @_fma(double a, double b, double c)\n"
+    "{\n"
+    "    const double big = 2.5822498780869086e120, p = a * b;\n"
+    "    double ah = a * 134217729, bh = b * 134217729, low, part, sum;\n"
+    "    if (a == 0 || b == 0 || !(p > -1e290 && p < 1e290) || c - c != 0)\n"
+    "        return p + c;\n"
+    "    if (p > -1e-270 && p < 1e-270)\n"
+    "        return c > 1e-210 || c < -1e-210 ? c : @_fma(a * big, b, c * big) / big;\n"
+    "    ah -= ah - a;\n"
+    "    bh -= bh - b;\n"
+    "    low = ((ah * bh - p) + ah * (b - bh) + (a - ah) * bh) + (a - ah) * (b - bh);\n"
+    "    sum = low + c;\n"
+    "    part = sum - low;\n"
+    "    low = (low - (sum - part)) + (c - part);\n"
+    "    part = p + sum;\n"
+    "    c = part - p;\n"
+    "    return part + @_odd_sum(low, (p - (part - c)) + (sum - c));\n"
+    "}\n"
+#else
+    "static float @_fma(float a, float b, float c)\n"
+    "{\n"
+    "    return (float)@_odd_sum((double)a * (double)b, (double)c);\n"
+    "}\n"
+#endif
+    "#endif\n";
+
+static const char *const bpi_export_sigmoid =
+    "\n"
+    "static @_real @_power_of_2(int n)\n"
+    "{\n"
+    "    union { @_bits bits; @_real x; } u;\n"
+    "    u.bits = (@_bits)(n + @_BIAS) << (@_DIGITS - 1);\n"
+    "    return u.x;\n"
+    "}\n"
+    "\n"
+    "/* 1 / (1 + e^-z) */\n"
+    "static @_real @_sigmoid(@_real z)\n"
+    "{\n"
+    "    const @_real rounder = 3 * @_power_of_2(@_DIGITS - 2);\n"
+#ifdef BACKPROP_DOUBLE
+    "    const @_real log2_e = -1.4426950408889634, lowest = -708, zero = -760, highest = 50;\n"
+    "    const @_real ln2_high = -6.93147180369123816490e-01, ln2_low = -1.90821492927058770002e-10;\n"
+    "    @_real n, f, f2, f4, t, sum, r0, r1, r2, r3, r4;\n"
+#else
+    "    const @_real log2_e = -1.44269504f, lowest = -87, zero = -110, highest = 40;\n"
+    "    const @_real ln2_high = -0.693359375f, ln2_low = 2.12194440e-4f;\n"
+    "    @_real n, f, f2, t, sum, r0, r1;\n"
+#endif
+    "    if (z != z)\n"
+    "        return z;\n"
+    "    z = z > highest ? highest : z;\n"
+    "    if (z < zero)\n"
+    "        return 0;\n"
+    "    n = @_fma(z, log2_e, rounder) - rounder;\n"
+    "    f = @_fma(n, ln2_low, @_fma(n, ln2_high, -z));\n"
+    "    f2 = f * f;\n"
+    "    t = z < lowest ? 0 : @_power_of_2(-(int)n);\n"
+    "    sum = t + 1;\n"
+#ifdef BACKPROP_DOUBLE
+    "    f4 = f2 * f2;\n"
+    "    r0 = @_fma(0.16666666666666413, f, 0.50000000000000111);\n"
+    "    r1 = @_fma(0.0083333333334948047, f, 0.041666666666529878);\n"
+    "    r2 = @_fma(0.00019841269506038332, f, 0.0013888888943715753);\n"
+    "    r3 = @_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);\n"
+    "    r4 = @_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);\n"
+    "    r3 = @_fma(r4, f4, @_fma(r3, f2, r2));\n"
+    "    r0 = @_fma(r3, f4, @_fma(r1, f2, r0));\n"
+#else
+    "    r0 = @_fma(0.166665198f, f, 0.499999934f);\n"
+    "    r1 = @_fma(0.00836881704f, f, 0.0416683978f);\n"
+    "    r0 = @_fma(@_fma(0.00138143879f, f2, r1), f2, r0);\n"
+#endif
+    "    sum += @_fma(r0, f2, f + (t - (sum - 1)));\n"
+    "    if (z < lowest)\n"
+    "        return @_power_of_2(-(@_BIAS / 2)) / sum * @_power_of_2(@_BIAS / 2 - (int)n);\n"
+    "    return t / sum;\n"
+    "}\n";
+
+static const char *const bpi_export_layer =
+    "\n"
+    "/* out = sigmoid(W a + b), summed in lanes that are then added in halves */\n"
+    "static void @_layer(const @_real *w, const @_real *b, int inputs, int outputs,\n"
+    "                    const @_real *a, @_real *out)\n"
+    "{\n"
+    "    @_real lane[@_LANES];\n"
+    "    int j, k, half;\n"
+    "    for (j = 0; j < outputs; j++, w += inputs) {\n"
+    "        for (k = 0; k < @_LANES; k++)\n"
+    "            lane[k] = 0;\n"
+    "        for (k = 0; k < inputs; k++)\n"
+    "            lane[k % @_LANES] = @_fma(w[k], a[k], lane[k % @_LANES]);\n"
+    "        for (half = @_LANES / 2; half; half /= 2)\n"
+    "            for (k = 0; k < half; k++)\n"
+    "                lane[k] += lane[k + half];\n"
+    "        out[j] = @_sigmoid(lane[0] + b[j]);\n"
+    "    }\n"
+    "}\n";
+
+/* Writes text with the name for each @. */
+static void bpi_export_text(FILE *file, const char *text, const char *name)
+{
+    for (; *text; text++)
+        if (*text == '@')
+            fputs(name, file);
+        else
+            putc(*text, file);
+}
+
+/* A constant in full: nine digits tell any two floats apart, seventeen any two doubles. Whatever
+ * the locale puts for the point is put right. */
+static void bpi_export_real(FILE *file, bp_real x)
+{
+    const int digits = sizeof(bp_real) == sizeof(double) ? 17 : 9;
+    char text[64], *p;
+    int point = 0;
+    sprintf(text, "%.*e", digits - 1, (double)x);
+    for (p = text; *p; p++) {
+        if (strchr("-+0123456789e", *p))
+            putc(*p, file);
+        else if (!point++)
+            putc('.', file);
+    }
+    if (sizeof(bp_real) == sizeof(float))
+        putc('f', file);
+}
+
+static void bpi_export_array(FILE *file, const char *name, const char *letter, int layer,
+                             const bp_real *x, size_t count)
+{
+    size_t i;
+    fprintf(file, "\nstatic const %s_real %s_%s%d[] = {", name, name, letter, layer);
+    for (i = 0; i < count; i++) {
+        fputs(i % 6 ? ", " : i ? ",\n    " : "\n    ", file);
+        bpi_export_real(file, x[i]);
+    }
+    fputs("\n};\n", file);
+}
+
+/* The one function that is not static. */
+static void bpi_export_predict(FILE *file, const bp_net *net, const char *name)
+{
+    int l;
+    fputs("\n#ifdef __cplusplus\nextern \"C\"\n#endif\n", file);
+    fprintf(file, "void %s(const %s_real *inputs, %s_real *outputs);\n\n", name, name, name);
+    fprintf(file, "void %s(const %s_real *inputs, %s_real *outputs)\n{\n", name, name, name);
+    for (l = 0; l < net->layer_count - 1; l++)
+        fprintf(file, "    %s_real a%d[%d];\n", name, l + 1, net->layers[l].outputs);
+    for (l = 0; l < net->layer_count; l++) {
+        const bp_layer *layer = &net->layers[l];
+        fprintf(file, "    %s_layer(%s_w%d, %s_b%d, %d, %d, ", name, name, l + 1, name, l + 1,
+                layer->inputs, layer->outputs);
+        if (l)
+            fprintf(file, "a%d, ", l);
+        else
+            fputs("inputs, ", file);
+        if (l < net->layer_count - 1)
+            fprintf(file, "a%d);\n", l + 1);
+        else
+            fputs("outputs);\n", file);
+    }
+    fputs("}\n", file);
+}
+
+static void bpi_export_net(FILE *file, const bp_net *net, const char *name)
+{
+    int l;
+    fprintf(file, "/* A feedforward network with sigmoid activations, %d", bpi_inputs(net));
+    for (l = 0; l < net->layer_count; l++)
+        fprintf(file, "-%d", net->layers[l].outputs);
+    fprintf(file, ", written by backprop.h " BACKPROP_VERSION ".\n *     void %s(const %s *inputs, %s *outputs);\n",
+            name, BPI_REAL_NAME, BPI_REAL_NAME);
+    fputs(" * needs no library and no header; it may run on any number of threads at once. */\n"
+          "#include <stdint.h>\n\n", file);
+    bpi_export_text(file, bpi_export_head, name);
+    bpi_export_text(file, net->kernels->fused ? bpi_export_fused : bpi_export_unfused, name);
+    bpi_export_text(file, bpi_export_sigmoid, name);
+    bpi_export_text(file, bpi_export_layer, name);
+    for (l = 0; l < net->layer_count; l++) {
+        const bp_layer *layer = &net->layers[l];
+        bpi_export_array(file, name, "w", l + 1, layer->weights,
+                         (size_t)layer->inputs * (size_t)layer->outputs);
+        bpi_export_array(file, name, "b", l + 1, layer->biases, (size_t)layer->outputs);
+    }
+    bpi_export_predict(file, net, name);
+}
+
+/* Letters, digits and _, no digit first, and no word of C's. */
+static int bpi_is_identifier(const char *name)
+{
+    static const char keywords[] =
+        " auto break case char const continue default do double else enum extern float for goto if "
+        "inline int long register restrict return short signed sizeof static struct switch typedef "
+        "union unsigned void volatile while main ";
+    const char *p, *found;
+    const size_t length = strlen(name);
+    if (length == 0 || (*name >= '0' && *name <= '9'))
+        return 0;
+    for (p = name; *p; p++)
+        if (!(*p == '_' || (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
+              (*p >= 'a' && *p <= 'z')))
+            return 0;
+    for (found = strstr(keywords, name); found; found = strstr(found + 1, name))
+        if (found[-1] == ' ' && found[length] == ' ')
+            return 0;
+    return 1;
+}
+
+BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *name)
+{
+    bp_status status = BP_IO_ERROR;
+    char *temporary;
+    FILE *file;
+    if (!net || !path || !name || !bpi_is_identifier(name))
+        return BP_INVALID_ARGUMENT;
+    if (!bpi_is_finite(bpi_largest_parameter(net)))
+        return BP_DIVERGED;
+    temporary = bpi_temporary_name(path);
+    if (!temporary)
+        return BP_OUT_OF_MEMORY;
+    file = fopen(temporary, "w");
+    if (file) {
+        bpi_export_net(file, net, name);
+        status = bpi_finish(file, 1, temporary, path);
+    }
+    BACKPROP_FREE(temporary);
+    return status;
+}
+
+#endif /* BACKPROP_NO_STDIO */
+
+BPI_API const char *bp_status_string(bp_status status)
+{
+    static const char *const words[] = {
+        "success",
+        "invalid argument",
+        "out of memory",
+        "the file could not be opened, read or written",
+        "the file is not a network, or is damaged",
+        "training diverged: the cost or a parameter is no longer finite",
+        "stopped by the progress callback"
+    };
+    unsigned i = (unsigned)status;
+    return i < sizeof words / sizeof *words ? words[i] : "unknown status";
+}
+
+/* >>machine
+ * =========
+ * From here on it is about processors. */
+
+/* Does the compiler turn bpi_fma into one instruction on this target? */
+#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                     \
+    defined(__powerpc64__) || defined(__s390x__) || defined(__riscv_flen) || defined(__FP_FAST_FMA)
+#define BPI_FMA 1
+#else
+#define BPI_FMA 0
+#endif
+
+#if BPI_FMA || defined(BACKPROP_EXACT)
+#define BPI_FUSED 1
+#else
+#define BPI_FUSED 0
+#endif
+
+#if !BPI_FMA && defined(BACKPROP_EXACT)
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 2
+#error "BACKPROP_EXACT needs arithmetic that rounds to float and double: -msse2 -mfpmath=sse"
+#endif
+
+/* x + y rounded to odd: what is lost leaves a last bit set, for a later rounding to see
+ * (Boldo and Melquiond 2008). */
+static double bpi_odd_sum(double x, double y)
+{
+    double sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    if ((lost < 0 || lost > 0) && !(bits & 1))
+        bits += (lost > 0) == (sum > 0) ? 1 : (uint64_t)-1;
+    memcpy(&sum, &bits, sizeof sum);
+    return sum;
+}
+
+static bp_real bpi_fma_emulated(bp_real a, bp_real b, bp_real c)
+{
+#ifndef BACKPROP_DOUBLE
+    /* the product of floats is exact in a double, and 53 bits are enough to round to odd */
+    return (float)bpi_odd_sum((double)a * (double)b, (double)c);
+#else
+    /* p + low = a b exactly (Veltkamp, Dekker); where that would underflow, all is scaled. Not
+     * exact beyond 1e290 and for results below 1e-307. */
+    const double big = 2.5822498780869086e120 /* 2^400 */, p = a * b;
+    double ah = a * 134217729 /* 2^27 + 1 */, bh = b * 134217729, low, part, sum;
+    if (a == 0 || b == 0 || !(p > -1e290 && p < 1e290) || c - c != 0)
+        return p + c;
+    if (p > -1e-270 && p < 1e-270)
+        return c > 1e-210 || c < -1e-210 ? c : bpi_fma_emulated(a * big, b, c * big) / big;
+    ah -= ah - a;
+    bh -= bh - b;
+    low = ((ah * bh - p) + ah * (b - bh) + (a - ah) * bh) + (a - ah) * (b - bh);
+    sum = low + c;
+    part = sum - low;
+    low = (low - (sum - part)) + (c - part);
+    part = p + sum;
+    c = part - p;
+    return part + bpi_odd_sum(low, (p - (part - c)) + (sum - c));
+#endif
+}
+#endif
+
+static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
+{
+#if !BPI_FMA && defined(BACKPROP_EXACT)
+    return bpi_fma_emulated(a, b, c);
+#elif !BPI_FMA
+    return a * b + c;
+#elif defined(BACKPROP_DOUBLE)
+    return __builtin_fma(a, b, c);
+#else
+    return __builtin_fmaf(a, b, c);
+#endif
+}
+
+/* s(z) = 1 / (1 + e^-z). With n = round(-z / ln 2) and f = -z - n ln 2, e^-z = 2^n e^f, and
+ *     s(z) = t / (t + e^f),   t = 2^-n,
+ * where e^f = 1 + f + f^2 r(f), r being a polynomial of least relative error on +-ln(2)/2 whose terms
+ * are paired so that few wait for others. Adding 1.5 2^23 (or 2^52) rounds to an integer. */
+#ifdef BACKPROP_DOUBLE
+typedef int64_t bpi_bits;
+#define BPI_SIGMOID_ZERO (-760.0)
+#define BPI_SIGMOID_LOWEST (-708.0)
+#define BPI_SIGMOID_HIGHEST 50.0
+#define BPI_EXPONENT_BIAS 1023
+#define BPI_MANTISSA_BITS 52
+#define BPI_ROUNDER 6755399441055744.0
+#define BPI_LOG2_E 1.4426950408889634
+#define BPI_LN2_HIGH 6.93147180369123816490e-01
+#define BPI_LN2_LOW 1.90821492927058770002e-10
+#else
+typedef int32_t bpi_bits;
+#define BPI_SIGMOID_ZERO (-110.0f)
+#define BPI_SIGMOID_LOWEST (-87.0f)
+#define BPI_SIGMOID_HIGHEST 40.0f
+#define BPI_EXPONENT_BIAS 127
+#define BPI_MANTISSA_BITS 23
+#define BPI_ROUNDER 12582912.0f
+#define BPI_LOG2_E 1.44269504f
+#define BPI_LN2_HIGH 0.693359375f
+#define BPI_LN2_LOW (-2.12194440e-4f)
+#endif
+
+/* t + e^f = (t + 1) + (f^2 r(f) + f), what t + 1 rounds away added to f. */
+static bp_real bpi_add_exp(bp_real t, bp_real f)
+{
+    bp_real f2 = f * f, sum = t + 1, lost = t - (sum - 1);
+#ifdef BACKPROP_DOUBLE
+    bp_real f4 = f2 * f2;
+    bp_real r0 = bpi_fma(0.16666666666666413, f, 0.50000000000000111);
+    bp_real r1 = bpi_fma(0.0083333333334948047, f, 0.041666666666529878);
+    bp_real r2 = bpi_fma(0.00019841269506038332, f, 0.0013888888943715753);
+    bp_real r3 = bpi_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);
+    bp_real r4 = bpi_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);
+    r3 = bpi_fma(r3, f2, r2);
+    r0 = bpi_fma(r1, f2, r0);
+    r3 = bpi_fma(r4, f4, r3);
+    return sum + bpi_fma(bpi_fma(r3, f4, r0), f2, f + lost);
+#else
+    bp_real r0 = bpi_fma(0.166665198f, f, 0.499999934f);
+    bp_real r1 = bpi_fma(0.00836881704f, f, 0.0416683978f);
+    r1 = bpi_fma(0.00138143879f, f2, r1);
+    return sum + bpi_fma(bpi_fma(r1, f2, r0), f2, f + lost);
+#endif
+}
+
+static bp_real bpi_from_bits(bpi_bits bits)
+{
+    bp_real x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static bpi_bits bpi_to_bits(bp_real x)
+{
+    bpi_bits bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* 2^n for n in the range of normal numbers */
+static bp_real bpi_power_of_2(int n)
+{
+    return bpi_from_bits((bpi_bits)(n + BPI_EXPONENT_BIAS) << BPI_MANTISSA_BITS);
+}
+
+static bp_real bpi_sigmoid(bp_real z)
+{
+    bp_real rounded, n, f, t;
+    bpi_bits i;
+    if (z != z)
+        return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS |
+                             (bpi_bits)1 << (BPI_MANTISSA_BITS - 1));
+    if (z > BPI_SIGMOID_HIGHEST)
+        z = BPI_SIGMOID_HIGHEST;
+    if (z < BPI_SIGMOID_ZERO)
+        return 0;
+    rounded = bpi_fma(z, -BPI_LOG2_E, BPI_ROUNDER);
+    i = bpi_to_bits(rounded) - bpi_to_bits(BPI_ROUNDER);
+    n = rounded - BPI_ROUNDER;
+    f = bpi_fma(n, -BPI_LN2_HIGH, -z);
+    f = bpi_fma(n, -BPI_LN2_LOW, f);
+    if (z < BPI_SIGMOID_LOWEST) {
+        /* t is too small to be normal: divide first, scale down then, rounding twice but late */
+        t = bpi_power_of_2(-BPI_EXPONENT_BIAS / 2);
+        return t / bpi_add_exp(0, f) * bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)i);
+    }
+    t = bpi_power_of_2(-(int)i);
+    return t / bpi_add_exp(t, f);
+}
+
+/* The sum of w_k a_k in lanes, the lanes added in halves. Lanes that no k falls into are zero and
+ * left out. */
+static bp_real bpi_dot(const bp_real *w, const bp_real *a, size_t n)
+{
+    bp_real lane[BPI_LANES];
+    size_t k, i, half = BPI_LANES / 2;
+    for (i = 0; i < BPI_LANES; i++)
+        lane[i] = 0;
+    for (k = 0; k + BPI_LANES <= n; k += BPI_LANES)
+        for (i = 0; i < BPI_LANES; i++)
+            lane[i] = bpi_fma(w[k + i], a[k + i], lane[i]);
+    for (i = 0; k + i < n; i++)
+        lane[i] = bpi_fma(w[k + i], a[k + i], lane[i]);
+    while (half && half >= n)
+        half /= 2;
+    for (; half; half /= 2)
+        for (i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+static void bpi_forward_plain(const bp_layer *layer, bpi_rows a, size_t n, bp_real *out)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    size_t i, j;
+    for (i = 0; i < n; i++, out += outputs)
+        for (j = 0; j < outputs; j++) {
+            bp_real z = bpi_dot(layer->weights + j * inputs, bpi_row(a, i), inputs);
+            out[j] = bpi_sigmoid(z + layer->biases[j]);
+        }
+}
+
+static void bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above, const bp_real *a,
+                                   size_t n, bp_real *delta)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    size_t i, j, k;
+    for (i = 0; i < n; i++, above += outputs, a += inputs, delta += inputs) {
+        for (k = 0; k < inputs; k++)
+            delta[k] = 0;
+        for (j = 0; j < outputs; j++)
+            for (k = 0; k < inputs; k++)
+                delta[k] = bpi_fma(layer->weights[j * inputs + k], above[j], delta[k]);
+        for (k = 0; k < inputs; k++)
+            delta[k] *= a[k] * (1 - a[k]);
+    }
+}
+
+static void bpi_gradient_plain(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
+                               bp_real *dw, bp_real *db)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    size_t i, j, k;
+    for (j = 0; j < outputs; j++, dw += inputs)
+        for (i = 0; i < n; i++) {
+            const bp_real *a_i = bpi_row(a, i), delta_ij = delta[i * outputs + j];
+            db[j] += delta_ij;
+            for (k = 0; k < inputs; k++)
+                dw[k] = bpi_fma(delta_ij, a_i[k], dw[k]);
+        }
+}
+
+static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
+                              bp_real eta)
+{
+    enum { STRETCH = 64 };
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    size_t i, j, k, first;
+    for (j = 0; j < outputs; j++) {
+        bp_real *w = layer->weights + j * inputs, db = 0;
+        for (first = 0; first < inputs; first += STRETCH) {
+            const size_t width = bpi_min(STRETCH, inputs - first);
+            bp_real dw[STRETCH];
+            for (k = 0; k < width; k++)
+                dw[k] = 0;
+            for (i = 0; i < n; i++)
+                for (k = 0; k < width; k++)
+                    dw[k] = bpi_fma(delta[i * outputs + j], bpi_row(a, i)[first + k], dw[k]);
+            for (k = 0; k < width; k++)
+                w[first + k] = bpi_fma(-eta, dw[k], w[first + k]);
+        }
+        for (i = 0; i < n; i++)
+            db += delta[i * outputs + j];
+        layer->biases[j] = bpi_fma(-eta, db, layer->biases[j]);
+    }
+}
+
+static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        parameters[i] = bpi_fma(-eta, gradient[i], parameters[i]);
+}
+
+static bp_real bpi_largest_plain(bpi_rows rows, size_t n)
+{
+    bp_real largest = 0;
+    size_t i, k;
+    for (i = 0; i < n; i++)
+        for (k = 0; k < rows.stride; k++) {
+            bp_real x = bpi_row(rows, i)[k], magnitude = x < 0 ? -x : x;
+            /* once not a number, always not a number: then no comparison holds */
+            if (!(magnitude <= largest) && largest == largest)
+                largest = magnitude;
+        }
+    return largest;
+}
+
+static const bpi_kernels *bpi_choose_kernels(void)
+{
+    static const bpi_kernels plain = {
+        "plain",
+        BPI_FUSED,
+        bpi_forward_plain,
+        bpi_hidden_error_plain,
+        bpi_gradient_plain,
+        bpi_descend_plain,
+        bpi_update_plain,
+        bpi_largest_plain
+    };
+    return &plain;
+}
+
+#endif /* BACKPROP_IMPLEMENTATION */

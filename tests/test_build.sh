@@ -1,0 +1,229 @@
+#!/bin/sh
+# test_build.sh - the header in every configuration and language it promises: no warnings, the
+# same bits, nothing exported but bp_..., nothing asked of the linker but what is said.
+out=build/tests/build
+mkdir -p "$out" || exit 1
+. tests/check.sh
+src=tests/build
+# CC, CFLAGS and the warnings are lists of words.
+# shellcheck disable=SC2086
+
+# ---- no warnings, in any standard and configuration ----
+
+switches="-DBACKPROP_FLOAT -DBACKPROP_DOUBLE -DBACKPROP_STATIC -DBACKPROP_NO_STDIO
+    -DBACKPROP_NO_SIMD -DBACKPROP_NO_THREADS"
+clean() {
+    for switch in $switches; do
+        check "no warnings with $* $switch" "$@" $switch -I. -c -o "$out/impl.o" $src/impl.c
+    done
+    check "no warnings in declarations with $*" "$@" -I. -c -o "$out/impl.o" \
+        $src/declarations.c
+}
+
+test_warnings() {
+    if works "$CC" $c_warnings; then
+        clean $CC -std=c99 -O2 $c_warnings
+        for standard in c11 c17 c2x gnu99 gnu17; do
+            if works "$CC" -std=$standard; then
+                check "no warnings in $standard" $CC -std=$standard $c_warnings -I. \
+                    -fsyntax-only $src/impl.c
+            else
+                skip "$CC does not know $standard"
+            fi
+        done
+        check "no warnings at -O3" $CC -std=c99 -O3 $c_warnings -I. -c -o "$out/impl.o" \
+            $src/impl.c
+    else
+        skip "$CC does not know the strict warnings"
+    fi
+    # All of clang's warnings but: padding of structs, which is no fault; a cast of what a function
+    # returns, which is the explicit conversion that another warning asks for; the attribute that
+    # silences unused static functions on those in use; and advice that only C++ can follow.
+    if works "$CC" -Weverything; then
+        for switch in $switches; do
+            check "no warnings with -Weverything $switch" $CC -std=c99 -Weverything -Werror \
+                -Wno-unknown-warning-option -Wno-padded -Wno-bad-function-cast \
+                -Wno-used-but-marked-unused -Wno-unsafe-buffer-usage $switch -I. -fsyntax-only \
+                $src/impl.c
+        done
+    else
+        skip "$CC has no -Weverything"
+    fi
+}
+
+test_warnings_cxx() {
+    for standard in c++98 c++11 c++17 c++20 c++2b; do
+        if works "$CXX" -std=$standard; then
+            for switch in -DBACKPROP_FLOAT -DBACKPROP_DOUBLE -DBACKPROP_STATIC; do
+                check "no warnings in $standard $switch" $CXX -x c++ -std=$standard $warnings \
+                    $switch -I. -fsyntax-only $src/impl.c
+            done
+        else
+            skip "no $CXX with $standard"
+        fi
+    done
+}
+
+# ---- the same bits ----
+
+# same PRECISION COMMAND...: builds user.c by a command, which must give the bits of the first
+# build for the same processor, $machine.
+same() {
+    precision=$1 first=$out/bits_${1}_$machine
+    shift
+    check "$* builds" "$@" -D$precision -I. $CFLAGS -o "$out/user" $src/user.c $impl
+    check "$* runs" "$out/user"
+    bits=$(tail -n 1 "$out/log")
+    [ -f "$first" ] || echo "$bits" >"$first"
+    check "$*: $bits is $(cat "$first")" [ "$bits" = "$(cat "$first")" ]
+}
+
+# both COMMAND...: the same in both precisions, if the compiler knows the options.
+both() {
+    if works "$@"; then
+        same BACKPROP_FLOAT "$@" -DBACKPROP_IMPLEMENTATION
+        same BACKPROP_DOUBLE "$@" -DBACKPROP_IMPLEMENTATION
+    else
+        skip "no $*"
+    fi
+}
+
+test_bits() {
+    rm -f "$out"/bits_*
+    impl= machine=any
+    both $CC -std=c99 -O2
+    both $CC -std=c99 -O0
+    both $CC -std=c99 -O3
+    both $CC -std=gnu17 -O2 -ffp-contract=fast
+    both $CC -std=c99 -O2 -DBACKPROP_NO_SIMD
+    both $CC -std=c99 -O2 -DBACKPROP_NO_THREADS
+    both $CC -std=c99 -O2 -DWITH_ASSERT
+    both $CC -std=c99 -O2 -fopenmp
+    both $CC -std=c99 -O2 -fopenmp -DBACKPROP_NO_THREADS
+    both $CXX -x c++ -std=c++98 -O2
+    both $CXX -x c++ -std=c++17 -O2
+    # A build for processors with fused multiply-add may differ from one for those without.
+    machine=native
+    both $CC -std=c99 -O0 -march=native
+    both $CC -std=c99 -O3 -march=native
+    both $CC -std=gnu17 -O2 -march=native -ffp-contract=fast
+    machine=any
+}
+
+# ---- several files, several copies ----
+
+test_several_files() {
+    check "the implementation alone" $CC -std=c99 -O2 -I. $CFLAGS -c -o "$out/impl.o" $src/impl.c
+    impl=$out/impl.o
+    same BACKPROP_FLOAT $CC -std=c99 -O2
+    if works "$CXX"; then
+        check "a C++ program that uses the C implementation" $CXX -O2 -I. $CFLAGS -c \
+            -o "$out/user.o" -x c++ $src/user.c
+        check "linked" $CXX $CFLAGS -o "$out/user" "$out/user.o" "$out/impl.o"
+        check "runs" "$out/user"
+        check "the implementation in C++" $CXX -O2 -I. $CFLAGS -c -o "$out/impl.o" -x c++ \
+            $src/impl.c
+        check "a C program that uses it" $CC -std=c99 -O2 -I. $CFLAGS -c -o "$out/user.o" \
+            $src/user.c
+        check "linked" $CXX $CFLAGS -o "$out/user" "$out/user.o" "$out/impl.o"
+        check "runs" "$out/user"
+    else
+        skip "no $CXX: C and C++ in one program"
+    fi
+    check "included four times" $CC -std=c99 -O2 $CFLAGS -I. -o "$out/twice" $src/twice.c
+    check "included four times" "$out/twice"
+}
+
+# copies OPTION SIZE: a private float copy beside another of the precision asked for.
+copies() {
+    check "a private copy" $CC -std=c99 -O2 -Wall -Wextra -Werror -I. $CFLAGS \
+        -DHERE=one -DTHERE=other -DTHERE_SIZE=$2 -c -o "$out/one.o" $src/static.c
+    check "another, $1" $CC -std=c99 -O2 -Wall -Wextra -Werror -I. $CFLAGS \
+        -DHERE=other $1 -c -o "$out/other.o" $src/static.c
+    check "linked" $CC $CFLAGS -o "$out/copies" "$out/one.o" "$out/other.o"
+    check "private copies of 4 and $2 bytes" "$out/copies"
+}
+
+# ---- switches that forbid ----
+
+test_switches() {
+    refuse "BACKPROP_MALLOC alone" BACKPROP_FREE $CC -std=c99 -I. -c -o "$out/impl.o" \
+        '-DBACKPROP_MALLOC(size)=NULL' $src/impl.c
+    refuse "BACKPROP_FREE alone" BACKPROP_MALLOC $CC -std=c99 -I. -c -o "$out/impl.o" \
+        '-DBACKPROP_FREE(pointer)=(void)0' $src/impl.c
+    check "without malloc and stdio" $CC -std=c99 -O2 -I. $CFLAGS -o "$out/bare" $src/bare.c
+    check "XOR without malloc and stdio" "$out/bare"
+}
+
+# ---- what the object file says ----
+
+# symbols SOURCE OPTION...: an object without sanitizers, as nm lists it: name, then type.
+symbols() {
+    source=$1
+    shift
+    check "$source compiles with $*" $CC -std=c99 -O2 $position -I. "$@" -c -o "$out/nm.o" "$source"
+    nm -P "$out/nm.o" >"$out/nm" || return 1
+    # Mach-O writes an underscore before each name.
+    sed 's/^_\(bp\)/\1/' "$out/nm" | awk '{ print $1, $2 }' >"$out/symbols"
+}
+
+# none WHAT PATTERN: no line of the list matches.
+none() {
+    check "$1" sh -c "! grep -E '$2' $out/symbols"
+}
+
+memory="_?(memcpy|memset|memmove|memcmp|strlen|strchr|strstr|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__mem.*_chk)"
+stdio="_?(fopen|fclose|fread|fwrite|fputs|fputc|putc|sprintf|__sprintf_chk|fflush|ferror|feof|rename|remove|fprintf|__fprintf_chk)"
+
+test_objects() {
+    if ! command -v nm >/dev/null 2>&1; then
+        skip "no nm"
+        return
+    fi
+    # Constant tables of pointers are relocated, and so look writable, where code may be moved.
+    position=
+    ! works "$CC" -fno-pic -no-pie || position="-fno-pic"
+    for switch in -DBACKPROP_FLOAT -DBACKPROP_DOUBLE -DBACKPROP_NO_SIMD; do
+        symbols $src/impl.c $switch
+        none "$switch: nothing global but bp_" '^([^b]|b[^p]|bp[^_]).* [A-TV-Z]$'
+        none "$switch: no writable data" ' [bBdDC]$'
+        sed -E "/^($memory|_?malloc|_?free|$stdio) U$/d" "$out/symbols" >"$out/rest"
+        mv "$out/rest" "$out/symbols"
+        none "$switch: nothing else asked of the linker" ' U$'
+    done
+    symbols $src/static.c -DHERE=here
+    none "a private copy has no global name" '^bp.* [A-TV-Z]$'
+    symbols $src/impl.c -DBACKPROP_NO_STDIO
+    sed -E "/^($memory|_?malloc|_?free) U$/d" "$out/symbols" >"$out/rest"
+    mv "$out/rest" "$out/symbols"
+    none "BACKPROP_NO_STDIO needs no stdio" ' U$'
+    symbols $src/bare.c
+    sed -E "/^$memory U$/d" "$out/symbols" >"$out/rest"
+    mv "$out/rest" "$out/symbols"
+    none "neither malloc nor stdio" ' U$'
+}
+
+# Names that the header leaves defined in the user's file.
+test_macros() {
+    if ! $CC -std=c99 -I. -dD -E $src/impl.c >"$out/macros" 2>/dev/null; then
+        skip "$CC does not list macros"
+        return
+    fi
+    awk '/^# [0-9]/ { ours = /backprop.h"/ }
+        ours && $1 == "#define" { sub(/\(.*/, "", $2); defined[$2] = 1 }
+        ours && $1 == "#undef" { delete defined[$2] }
+        END { for (name in defined) print name }' "$out/macros" >"$out/symbols"
+    check "macros are listed" grep BACKPROP_VERSION "$out/symbols"
+    none "no macro but BACKPROP_ and BPI_" '^([^B]|B[^AP]|BP[^I_])'
+}
+
+test_warnings
+test_warnings_cxx
+test_bits
+test_several_files
+copies -DBACKPROP_FLOAT 4
+copies -DBACKPROP_DOUBLE 8
+test_switches
+test_objects
+test_macros
+report test_build

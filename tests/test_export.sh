@@ -1,0 +1,54 @@
+#!/bin/sh
+# test_export.sh - C files made by bp_export_c, compiled as a user would, against bp_predict.
+out=build/tests/export
+mkdir -p "$out" || exit 1
+rm -rf "${out:?}"/*
+. tests/check.sh
+names="one quickstart odd deep wide lanes hard digits"
+strict="-Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Wshadow -Werror"
+
+# write OPTION...: exports the networks, and builds the program that compares, both with the
+# options, because these may choose a processor with other arithmetic.
+# shellcheck disable=SC2086
+write() {
+    options="-std=c99 -O2 -I. -D$precision=1 $* $CFLAGS"
+    check "exporter, $precision $*" $CC $options -o "$out/write" tests/build/export.c
+    check "exporting, $precision $*" "$out/write" "$out"
+    check "no temporary is left" sh -c "! ls $out/*.tmp"
+    check "comparer, $precision $*" $CC $options -DCOMPARE -c -o "$out/compare.o" \
+        tests/build/export.c
+}
+
+# compare COMPILER OPTION...: the files exported last, compiled with the options.
+# shellcheck disable=SC2086
+compare() {
+    if ! works "$@"; then
+        skip "no $*"
+        return
+    fi
+    for name in $names; do
+        check "$precision $name.c, $*" "$@" $strict $CFLAGS -c -o "$out/$name.o" "$out/$name.c"
+    done
+    check "linking, $precision $*" "$1" $CFLAGS -o "$out/compare" "$out/compare.o" \
+        $(printf "$out/%s.o " $names)
+    check "outputs, $precision $*" "$out/compare"
+}
+
+for precision in BACKPROP_FLOAT BACKPROP_DOUBLE; do
+    write
+    compare "$CC" -std=c99 -O2
+    compare "$CC" -std=c99 -O0
+    compare "$CC" -std=c99 -O3 -march=native
+    compare "$CC" -std=gnu99 -O2 -march=native -ffp-contract=fast
+    # The file is C; that a C++ compiler takes it, too, is for programs that have no other.
+    compare "$CXX" -x c++ -std=c++98 -O2
+    # A network that computed with fused multiply-add is to give the same without.
+    if works "$CC" -march=native; then
+        write -march=native
+        compare "$CC" -std=c99 -O2
+        compare "$CC" -std=c99 -O3 -march=native
+    else
+        skip "$CC does not know -march=native"
+    fi
+done
+report test_export
