@@ -251,7 +251,7 @@ typedef float bp_real;
 /* Why a call failed. bp_status_string has the words. */
 typedef enum bp_status {
     BP_OK = 0,
-    BP_INVALID_ARGUMENT, /* a null pointer, a size of zero, a rate that is not finite and positive */
+    BP_INVALID_ARGUMENT, /* a null pointer, a size of 0, a rate that is not finite and positive */
     BP_OUT_OF_MEMORY,    /* an allocation failed, memory given is too small, a size overflows */
     BP_IO_ERROR,         /* the file could not be opened, read, written or renamed */
     BP_BAD_FILE,         /* not a network, cut short, damaged, or of an unknown version */
@@ -1103,7 +1103,8 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
         /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
         double input = l == 0 ? (double)net->kernels->largest(x, n) : 1;
-        double bound = (double)n * (double)net->kernels->largest(delta, n) * (input > 1 ? input : 1);
+        double error = (double)net->kernels->largest(delta, n);
+        double bound = (double)n * error * (input > 1 ? input : 1);
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && most == most)
             most = bound;
@@ -1209,7 +1210,8 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     bpi_run run;
     bp_status status = BP_OK;
     int epoch;
-    if (!net || !bpi_data_is_valid(data) || !bpi_training_is_valid(training))
+    if (!net || !bpi_data_is_valid(data) || !bpi_training_is_valid(training) ||
+        (!workspace && size))
         return BP_INVALID_ARGUMENT;
     space = bpi_space_for(data, training, 1);
     if (!bpi_space_fits(&space, net, workspace, size))
@@ -1244,7 +1246,7 @@ BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real
     bpi_space space;
     bp_status status;
     double squares = 0;
-    if (!net || !bpi_data_is_valid(data) || !gradient)
+    if (!net || !bpi_data_is_valid(data) || !gradient || (!workspace && size))
         return BP_INVALID_ARGUMENT;
     space = bpi_space_for(data, NULL, 1);
     if (!bpi_space_fits(&space, net, workspace, size))
@@ -1287,7 +1289,7 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
     size_t row, rows, n;
     bp_real *buffer;
     bpi_arena arena = bpi_arena_at(workspace);
-    if (!net || !inputs || !count || !outputs)
+    if (!net || !inputs || !count || !outputs || (!workspace && size))
         return BP_INVALID_ARGUMENT;
     if (!workspace || bpi_predict_size(net, 1) == 0 || size < bpi_predict_size(net, 1))
         return BP_OUT_OF_MEMORY;
@@ -1335,7 +1337,7 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
     bpi_space space;
     size_t seen, n, i, correct = 0;
     double squares = 0;
-    if (!net || !bpi_data_is_valid(data) || !result)
+    if (!net || !bpi_data_is_valid(data) || !result || (!workspace && size))
         return BP_INVALID_ARGUMENT;
     space = bpi_space_for(data, NULL, 0);
     if (!bpi_space_fits(&space, net, workspace, size))
@@ -1400,7 +1402,7 @@ BPI_API bp_status bp_evaluate(const bp_net *net, const bp_data *data, bp_evaluat
 {
     size_t size = bp_workspace_size(net, data, NULL);
     void *workspace = data ? bpi_allocate(size) : NULL;
-    bp_status status = bp_evaluate_in(net, data, result, workspace, size);
+    bp_status status = bp_evaluate_in(net, data, result, workspace, workspace ? size : 0);
     bpi_release(workspace);
     return status;
 }
@@ -1410,7 +1412,7 @@ BPI_API bp_status bp_gradient(const bp_net *net, const bp_data *data, bp_real *g
 {
     size_t size = bp_workspace_size(net, data, NULL);
     void *workspace = data ? bpi_allocate(size) : NULL;
-    bp_status status = bp_gradient_in(net, data, gradient, cost, workspace, size);
+    bp_status status = bp_gradient_in(net, data, gradient, cost, workspace, workspace ? size : 0);
     bpi_release(workspace);
     return status;
 }
@@ -1419,7 +1421,7 @@ BPI_API bp_status bp_train(bp_net *net, const bp_data *data, const bp_training *
 {
     size_t size = training ? bp_workspace_size(net, data, training) : 0;
     void *workspace = bpi_allocate(size);
-    bp_status status = bp_train_in(net, data, training, workspace, size);
+    bp_status status = bp_train_in(net, data, training, workspace, workspace ? size : 0);
     bpi_release(workspace);
     return status;
 }
@@ -1771,7 +1773,8 @@ static bp_status bpi_read_up_to(bpi_reading *reading, size_t size, FILE *file)
     while (reading->size < size) {
         size_t got;
         if (reading->size == reading->capacity) {
-            size_t capacity = bpi_min(size, reading->capacity + bpi_min(size, reading->capacity) + 4096);
+            size_t more = bpi_min(size, reading->capacity) + 4096;
+            size_t capacity = bpi_min(size, reading->capacity + more);
             unsigned char *larger = (unsigned char *)BACKPROP_MALLOC(capacity);
             if (!larger)
                 return BP_OUT_OF_MEMORY;
@@ -1883,6 +1886,10 @@ static const char *const bpi_export_fused =
     "    double ah = a * 134217729, bh = b * 134217729, low, part, sum;\n"
     "    if (a == 0 || b == 0 || !(p > -1e290 && p < 1e290) || c - c != 0)\n"
     "        return p + c;\n"
+    "    if (a > 1e280 || a < -1e280)\n"
+    "        return @_fma(a / big, b * big, c);\n"
+    "    if (b > 1e280 || b < -1e280)\n"
+    "        return @_fma(b, a, c);\n"
     "    if (p > -1e-270 && p < 1e-270)\n"
     "        return c > 1e-210 || c < -1e-210 ? c : @_fma(a * big, b, c * big) / big;\n"
     "    ah -= ah - a;\n"
@@ -1918,7 +1925,8 @@ static const char *const bpi_export_sigmoid =
     "    const @_real rounder = 3 * @_power_of_2(@_DIGITS - 2);\n"
 #ifdef BACKPROP_DOUBLE
     "    const @_real log2_e = -1.4426950408889634, lowest = -708, zero = -760, highest = 50;\n"
-    "    const @_real ln2_high = -6.93147180369123816490e-01, ln2_low = -1.90821492927058770002e-10;\n"
+    "    const @_real ln2_high = -6.93147180369123816490e-01;\n"
+    "    const @_real ln2_low = -1.90821492927058770002e-10;\n"
     "    @_real n, f, f2, f4, t, sum, r0, r1, r2, r3, r4;\n"
 #else
     "    const @_real log2_e = -1.44269504f, lowest = -87, zero = -110, highest = 40;\n"
@@ -2046,8 +2054,9 @@ static void bpi_export_net(FILE *file, const bp_net *net, const char *name)
     fprintf(file, "/* A feedforward network with sigmoid activations, %d", bpi_inputs(net));
     for (l = 0; l < net->layer_count; l++)
         fprintf(file, "-%d", net->layers[l].outputs);
-    fprintf(file, ", written by backprop.h " BACKPROP_VERSION ".\n *     void %s(const %s *inputs, %s *outputs);\n",
-            name, BPI_REAL_NAME, BPI_REAL_NAME);
+    fputs(", written by backprop.h " BACKPROP_VERSION ".\n", file);
+    fprintf(file, " *     void %s(const %s *inputs, %s *outputs);\n", name, BPI_REAL_NAME,
+            BPI_REAL_NAME);
     fputs(" * needs no library and no header; it may run on any number of threads at once. */\n"
           "#include <stdint.h>\n\n", file);
     bpi_export_text(file, bpi_export_head, name);
@@ -2069,7 +2078,7 @@ static int bpi_is_identifier(const char *name)
     static const char keywords[] =
         " auto break case char const continue default do double else enum extern float for goto if "
         "inline int long register restrict return short signed sizeof static struct switch typedef "
-        "union unsigned void volatile while main ";
+        "union unsigned void volatile while main _Bool _Complex _Imaginary ";
     const char *p, *found;
     const size_t length = strlen(name);
     if (length == 0 || (*name >= '0' && *name <= '9'))
@@ -2096,7 +2105,7 @@ BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *n
     temporary = bpi_temporary_name(path);
     if (!temporary)
         return BP_OUT_OF_MEMORY;
-    file = fopen(temporary, "w");
+    file = fopen(temporary, "wb");
     if (file) {
         bpi_export_net(file, net, name);
         status = bpi_finish(file, 1, temporary, path);
@@ -2170,6 +2179,10 @@ static bp_real bpi_fma_emulated(bp_real a, bp_real b, bp_real c)
     double ah = a * 134217729 /* 2^27 + 1 */, bh = b * 134217729, low, part, sum;
     if (a == 0 || b == 0 || !(p > -1e290 && p < 1e290) || c - c != 0)
         return p + c;
+    if (a > 1e280 || a < -1e280)
+        return bpi_fma_emulated(a / big, b * big, c);
+    if (b > 1e280 || b < -1e280)
+        return bpi_fma_emulated(b, a, c);
     if (p > -1e-270 && p < 1e-270)
         return c > 1e-210 || c < -1e-210 ? c : bpi_fma_emulated(a * big, b, c * big) / big;
     ah -= ah - a;
@@ -2200,8 +2213,8 @@ static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
 
 /* s(z) = 1 / (1 + e^-z). With n = round(-z / ln 2) and f = -z - n ln 2, e^-z = 2^n e^f, and
  *     s(z) = t / (t + e^f),   t = 2^-n,
- * where e^f = 1 + f + f^2 r(f), r being a polynomial of least relative error on +-ln(2)/2 whose terms
- * are paired so that few wait for others. Adding 1.5 2^23 (or 2^52) rounds to an integer. */
+ * where e^f = 1 + f + f^2 r(f), r being a polynomial of least relative error on +-ln(2)/2,
+ * its terms paired so that few wait for others. Adding 1.5 2^23 (or 2^52) rounds to an integer. */
 #ifdef BACKPROP_DOUBLE
 typedef int64_t bpi_bits;
 #define BPI_SIGMOID_ZERO (-760.0)
@@ -2381,7 +2394,8 @@ static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, bpi_r
     }
 }
 
-static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta)
+static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
+                             bp_real eta)
 {
     size_t i;
     for (i = 0; i < count; i++)
@@ -2418,3 +2432,62 @@ static const bpi_kernels *bpi_choose_kernels(void)
 }
 
 #endif /* BACKPROP_IMPLEMENTATION */
+
+/* >>history
+ * =========
+ *     1.0.0  2026-11  first version
+ *
+ * >>licence
+ * =========
+ *
+ * backprop.h is available under either of two licences. Choose whichever you
+ * prefer.
+ *
+ * ------------------------------------------------------------------------------
+ * ALTERNATIVE A - MIT License
+ *
+ * Copyright (c) 2026 the backprop.h authors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy
+ * of this software and associated documentation files (the "Software"), to deal
+ * in the Software without restriction, including without limitation the rights
+ * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+ * copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions:
+ *
+ * The above copyright notice and this permission notice shall be included in all
+ * copies or substantial portions of the Software.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+ * SOFTWARE.
+ *
+ * ------------------------------------------------------------------------------
+ * ALTERNATIVE B - Public Domain (The Unlicense, www.unlicense.org)
+ *
+ * This is free and unencumbered software released into the public domain.
+ *
+ * Anyone is free to copy, modify, publish, use, compile, sell, or distribute
+ * this software, either in source code form or as a compiled binary, for any
+ * purpose, commercial or non-commercial, and by any means.
+ *
+ * In jurisdictions that recognize copyright laws, the author or authors of this
+ * software dedicate any and all copyright interest in the software to the public
+ * domain. We make this dedication for the benefit of the public at large and to
+ * the detriment of our heirs and successors. We intend this dedication to be an
+ * overt act of relinquishment in perpetuity of all present and future rights to
+ * this software under copyright law.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+ * ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
+ * WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+ *
+ * For more information, please refer to <https://unlicense.org/>
+ */

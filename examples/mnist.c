@@ -30,6 +30,8 @@
 #include <unistd.h>
 #endif
 
+#define DEFAULT_DATA "examples/data"
+
 enum { MAX_SIZES = 16, MISREAD_SHOWN = 12, PATH_SIZE = 1024 };
 
 /* Ends the program: one sentence on what is wrong, and nothing written. */
@@ -68,7 +70,7 @@ enum option {
 static const struct {
     const char *name, *value, *help;
 } options[] = {
-    { "--data", "DIR", "read the four IDX files in DIR (examples/data)" },
+    { "--data", "DIR", "read the four IDX files in DIR (" DEFAULT_DATA ")" },
     { "--layers", "SIZES", "neurons in each layer (784-100-10)" },
     { "--epochs", "N", "train for N epochs, N more after --load (20)" },
     { "--batch", "N", "examples an update; 1: stochastic, 0: the whole set (10)" },
@@ -166,7 +168,7 @@ static enum option find_option(const char *name)
 
 static settings read_settings(int argc, char **argv)
 {
-    settings s = { "examples/data", { 0 }, 0, 20, 10, 30, 1, 0, NULL, NULL, NULL, 0 };
+    settings s = { DEFAULT_DATA, { 0 }, 0, 20, 10, 30, 1, 0, NULL, NULL, NULL, 0 };
     int i;
 
     for (i = 1; i < argc; i++) {
@@ -309,7 +311,9 @@ static void read_digits(digits *d, const char *directory, const char *images, co
     int i;
 
     join_path(path, directory, images);
-    if (!idx_read(&d->images, path, IDX_IMAGES, &error)) fail("%s", error.text);
+    if (!idx_read(&d->images, path, IDX_IMAGES, &error))
+        fail("%s%s", error.text, strcmp(directory, DEFAULT_DATA) == 0
+             ? "; run this from the repository's root, or say --data DIR" : "");
     join_path(path, directory, labels);
     if (!idx_read(&d->labels, path, IDX_LABELS, &error) ||
         !idx_match(&d->images, &d->labels, CLASSES, path, &error))

@@ -382,7 +382,7 @@ static void weight_palette(unsigned char palette[256][3])
         }
 }
 
-/* weights are neurons x (rows * columns), drawn from -most to +most. */
+/* weights are neurons x (rows * columns); beyond -most and +most they take the last colour. */
 typedef struct weight_grid {
     const bp_real *weights;
     size_t neurons, rows, columns;
@@ -399,6 +399,7 @@ static unsigned long weight_pixel(const weight_grid *g, size_t x, size_t y)
     y %= g->rows + 2;
     if (neuron >= g->neurons || x >= g->columns || y >= g->rows) return 255;
     level = (double)g->weights[(neuron * g->rows + y) * g->columns + x] / g->most;
+    level = level < -1 ? -1 : level > 1 ? 1 : level;
     return (unsigned long)(127.5 + 127 * level);
 }
 
@@ -433,40 +434,50 @@ static void weight_legend(FILE *f, double x, double y, double most)
             " stop-color=\"#b2182b\"/></linearGradient></defs>\n"
             "<rect x=\"%.0f\" y=\"%.0f\" width=\"240\" height=\"14\" fill=\"url(#scale)\""
             " stroke=\"#999\"/>\n", x, y);
-    snprintf(text, sizeof text, "&#8722;%.2g", most);
+    snprintf(text, sizeof text, "&#8804; &#8722;%.2g", most);
     svg_text(f, x, y + 30, "middle", "", text);
     svg_text(f, x + 120, y + 30, "middle", "", "0");
-    snprintf(text, sizeof text, "+%.2g", most);
+    snprintf(text, sizeof text, "&#8805; +%.2g", most);
     svg_text(f, x + 240, y + 30, "middle", "", text);
     svg_text(f, x + 264, y + 12, "start", "", "weight from a pixel to the neuron");
 }
 
-/* The first weights, as many neurons as a picture holds: MOST_NEURONS. */
+/* The end of the colour scale: seven times the mean size of a weight, for a few weights are much
+ * larger than the rest and would leave it pale. */
+static double weight_scale(const weight_grid *g)
+{
+    const size_t count = g->neurons * g->rows * g->columns;
+    double sum = 0;
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        sum += g->weights[i] < 0 ? -(double)g->weights[i] : (double)g->weights[i];
+    return sum > 0 ? 7 * sum / (double)count : 1;
+}
+
+/* The weights of the first 400 neurons at most, each drawn as an image of rows x columns. */
 static int picture_weights(const char *path, const bp_layer *layer, size_t rows, size_t columns)
 {
-    enum { MOST_NEURONS = 400 };
     weight_grid g = { layer->weights, (size_t)layer->outputs, rows, columns, 1, 0, 0 };
-    double width, height, weight;
+    double width, height;
     char title[120];
-    size_t i;
     FILE *f;
 
-    if (g.neurons > MOST_NEURONS) g.neurons = MOST_NEURONS;
+    if (g.neurons > 400) g.neurons = 400;
     while (g.across * g.across * (columns + 2) < g.neurons * (rows + 2)) g.across++;
     g.down = (g.neurons + g.across - 1) / g.across;
-    for (i = 0; i < g.neurons * rows * columns; i++) {
-        weight = (double)g.weights[i];
-        if (weight < 0) weight = -weight;
-        if (weight > g.most) g.most = weight;
-    }
-    if (g.most <= 0) g.most = 1;
-
+    g.most = weight_scale(&g);
     width = g.across < 6 ? 120.0 * (double)g.across : 720;
     height = width * (double)(g.down * (rows + 2)) / (double)(g.across * (columns + 2));
+
     f = svg_open(path, width < 560 ? 640 : (int)width + 80, (int)height + 120, "Weights");
     if (!f) return 0;
-    snprintf(title, sizeof title, "Weights of %lu of the %d neurons of the first layer",
-             (unsigned long)g.neurons, layer->outputs);
+    if (g.neurons < (size_t)layer->outputs)
+        snprintf(title, sizeof title, "First layer: the weights of %lu of its %d neurons",
+                 (unsigned long)g.neurons, layer->outputs);
+    else
+        snprintf(title, sizeof title, "First layer: the weights of its %d neurons",
+                 layer->outputs);
     svg_text(f, 40, 30, "start", "font-size=\"15\" font-weight=\"bold\"", title);
     weight_image(f, &g, width);
     weight_legend(f, 60, height + 72, g.most);
