@@ -184,7 +184,8 @@
  * multiply-add is explicit:
  *
  *     F1   lane i of BPI_LANES takes k = i, i + BPI_LANES ... by fused multiply-add, from
- *          zero; lanes are then added in halves (i and i + 8, i and i + 4 ...); then b_j.
+ *          zero; lanes are then added in halves (i and i + 4, i and i + 2 ...); then b_j.
+ *          There are 8 lanes of float, 4 of double.
  *     B2   j ascending, by fused multiply-add, from zero.
  *     B3   examples ascending, by fused multiply-add, from zero.
  *     U    one fused multiply-add of -eta and the gradient onto the parameter.
@@ -426,6 +427,12 @@ BPI_API bp_status bp_load(bp_net **net, const char *path);
 BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *name);
 #endif
 
+/* The instruction set that a network computes with: chosen when it is made, and the fastest this
+ * machine has. Another may be named for a test or a comparison: "avx512", "avx2", "sse2", "neon",
+ * "wasm", "plain"; NULL for the fastest. BP_INVALID_ARGUMENT if this machine or build lacks it. */
+BPI_API const char *bp_simd(const bp_net *net);
+BPI_API bp_status bp_use_simd(bp_net *net, const char *name);
+
 /* The status in words, a constant string. */
 BPI_API const char *bp_status_string(bp_status status);
 
@@ -473,7 +480,7 @@ BPI_API const char *bp_status_string(bp_status status);
 #endif
 
 enum {
-    BPI_LANES = 64 / (int)sizeof(bp_real), /* partial sums of a dot product */
+    BPI_LANES = 32 / (int)sizeof(bp_real), /* partial sums of a dot product: 8 or 4 */
     BPI_ALIGN = 64,                        /* a cache line */
     BPI_ROWS = 256,                        /* examples in flight at once, at most */
     BPI_STACK = 4096                       /* bytes bp_predict takes from the stack */
@@ -491,8 +498,10 @@ typedef struct bpi_rows {
 typedef struct bpi_kernels {
     const char *name;
     int fused; /* multiply-adds are rounded once */
-    /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. */
-    void (*forward)(const bp_layer *layer, bpi_rows a, size_t n, bp_real *out);
+    bp_real (*fma)(bp_real a, bp_real b, bp_real c); /* a b + c as the others compute it */
+    /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks is
+     * scratch memory for n_{l-1} / BPI_LANES numbers. */
+    void (*forward)(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks, bp_real *out);
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
     void (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a, size_t n,
                          bp_real *delta);
@@ -510,7 +519,7 @@ typedef struct bpi_kernels {
 /* The three things the machine room (>>machine) provides. */
 static bp_real bpi_fma(bp_real a, bp_real b, bp_real c);      /* a*b + c, rounded once */
 static bp_real bpi_sigmoid(bp_real z);                        /* F2 for one neuron */
-static const bpi_kernels *bpi_choose_kernels(void);           /* the best for this processor */
+static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this machine's best */
 
 /* ---- memory: one block, carved into aligned arrays ---- */
 
@@ -636,7 +645,7 @@ static bp_net *bpi_net_place(bpi_arena *arena, int layer_count, size_t parameter
     net->layers = layers;
     net->parameter_count = parameter_count;
     net->parameters = parameters;
-    net->kernels = bpi_choose_kernels();
+    net->kernels = bpi_find_kernels(NULL);
     return net;
 }
 
@@ -793,6 +802,7 @@ typedef struct bpi_space {
     size_t order_count; /* indices to hold: a permutation of the set, or 0, 1, 2 ... for fetch */
     int accumulating;   /* a batch is longer than rows: its gradient is summed in memory */
 
+    uint32_t *blocks; /* scratch for the kernels */
     bp_real **a;     /* a[l]: rows x outputs of layers[l] */
     bp_real **delta; /* delta[l]: likewise */
     bp_real *inputs; /* rows x n_0, for fetch */
@@ -801,10 +811,21 @@ typedef struct bpi_space {
     bp_real *gradient;
 } bpi_space;
 
+/* Blocks in the widest input of a layer. */
+static size_t bpi_block_count(const bp_net *net)
+{
+    int l, widest = 0;
+    for (l = 0; l < net->layer_count; l++)
+        if (net->layers[l].inputs > widest)
+            widest = net->layers[l].inputs;
+    return (size_t)widest / BPI_LANES + 1;
+}
+
 static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *arena)
 {
     size_t layers = (size_t)net->layer_count;
     int l, counting = arena->base == NULL;
+    space->blocks = (uint32_t *)bpi_take(arena, bpi_block_count(net), sizeof(uint32_t));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     for (l = 0; l < net->layer_count; l++) {
@@ -896,11 +917,12 @@ static const bp_real *bpi_row(bpi_rows rows, size_t i)
 }
 
 /* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L */
-static void bpi_forward(const bp_net *net, bpi_rows x, size_t n, bp_real *const *a)
+static void bpi_forward(const bp_net *net, const bpi_space *space, bpi_rows x, size_t n)
 {
+    bp_real *const *a = space->a;
     int l;
     for (l = 0; l < net->layer_count; l++) {
-        net->kernels->forward(&net->layers[l], x, n, a[l]);
+        net->kernels->forward(&net->layers[l], x, n, space->blocks, a[l]);
         x = bpi_matrix(a[l], net->layers[l].outputs);
     }
 }
@@ -910,9 +932,10 @@ static void bpi_forward(const bp_net *net, bpi_rows x, size_t n, bp_real *const 
 /* Adds sum_j (a_j - y_j)^2 of each example to *squares, and makes delta^L unless it is NULL:
  * delta_j = scale (a_j - y_j) a_j (1 - a_j) with scale = 1/(B n_L).
  * The square of a float is exact in a double, so the sum is one rounding an addition. */
-static void bpi_output_error(int outputs, const bp_real *a, bpi_rows y, size_t n, bp_real scale,
+static void bpi_output_error(const bp_net *net, const bp_real *a, bpi_rows y, size_t n, bp_real scale,
                              bp_real *delta, double *squares)
 {
+    const int outputs = bpi_outputs(net);
     double sum = *squares;
     size_t i;
     int j;
@@ -921,7 +944,7 @@ static void bpi_output_error(int outputs, const bp_real *a, bpi_rows y, size_t n
         for (j = 0; j < outputs; j++) {
             bp_real a_j = a[j], e = a_j - target[j];
 #ifdef BACKPROP_DOUBLE
-            sum = bpi_fma(e, e, sum);
+            sum = net->kernels->fma(e, e, sum);
 #else
             sum += (double)e * (double)e;
 #endif
@@ -940,7 +963,7 @@ static void bpi_errors(const bp_net *net, const bpi_space *space, bpi_rows y, si
                        bp_real scale, double *squares)
 {
     int l = net->layer_count - 1;
-    bpi_output_error(bpi_outputs(net), space->a[l], y, n, scale, space->delta[l], squares);
+    bpi_output_error(net, space->a[l], y, n, scale, space->delta[l], squares);
     for (; l > 0; l--)
         net->kernels->hidden_error(&net->layers[l], space->delta[l], space->a[l - 1], n,
                                    space->delta[l - 1]);
@@ -1032,7 +1055,7 @@ static bp_status bpi_gradient_of(const bp_net *net, const bp_data *data, const b
         status = bpi_view(net, data, space, shuffled, first + seen, n, &x, &y);
         if (status != BP_OK)
             return status;
-        bpi_forward(net, x, n, space->a);
+        bpi_forward(net, space, x, n);
         bpi_errors(net, space, y, n, scale, squares);
         if (!bpi_is_finite(*squares))
             return BP_DIVERGED;
@@ -1046,19 +1069,19 @@ static bp_status bpi_gradient_of(const bp_net *net, const bp_data *data, const b
 /* ---- update (U), with the promise that no parameter leaves the finite ---- */
 
 /* True if parameters - eta gradient is finite throughout. */
-static int bpi_update_is_finite(const bp_real *parameters, const bp_real *gradient, size_t count,
-                                bp_real eta)
+static int bpi_update_is_finite(const bp_net *net, const bp_real *parameters,
+                                const bp_real *gradient, size_t count, bp_real eta)
 {
     size_t i;
     for (i = 0; i < count; i++)
-        if (!bpi_is_finite((double)bpi_fma(-eta, gradient[i], parameters[i])))
+        if (!bpi_is_finite((double)net->kernels->fma(-eta, gradient[i], parameters[i])))
             return 0;
     return 1;
 }
 
 /* The same for the update that a batch of deltas makes, in the order of the kernels. */
-static int bpi_descent_is_finite(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
-                                 bp_real eta)
+static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const bp_real *delta,
+                                 bpi_rows a, size_t n, bp_real eta)
 {
     size_t j, k, i, outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     for (j = 0; j < outputs; j++) {
@@ -1066,13 +1089,13 @@ static int bpi_descent_is_finite(const bp_layer *layer, const bp_real *delta, bp
         for (k = 0; k < inputs; k++) {
             bp_real dw = 0;
             for (i = 0; i < n; i++)
-                dw = bpi_fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
-            if (!bpi_update_is_finite(&layer->weights[j * inputs + k], &dw, 1, eta))
+                dw = net->kernels->fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
+            if (!bpi_update_is_finite(net, &layer->weights[j * inputs + k], &dw, 1, eta))
                 return 0;
         }
         for (i = 0; i < n; i++)
             db += delta[i * outputs + j];
-        if (!bpi_update_is_finite(&layer->biases[j], &db, 1, eta))
+        if (!bpi_update_is_finite(net, &layer->biases[j], &db, 1, eta))
             return 0;
     }
     return 1;
@@ -1118,7 +1141,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
         return 1;
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
-        if (!bpi_descent_is_finite(layer, run->space->delta[l], x, n, run->eta))
+        if (!bpi_descent_is_finite(net, layer, run->space->delta[l], x, n, run->eta))
             return 0;
         x = bpi_matrix(run->space->a[l], layer->outputs);
     }
@@ -1137,7 +1160,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
     if (n > space->rows) {
         status = bpi_gradient_of(net, run->data, space, shuffled, first, n, space->gradient,
                                  squares);
-        if (status == BP_OK && !bpi_update_is_finite(net->parameters, space->gradient,
+        if (status == BP_OK && !bpi_update_is_finite(net, net->parameters, space->gradient,
                                                      net->parameter_count, run->eta))
             status = BP_DIVERGED;
         if (status == BP_OK)
@@ -1147,7 +1170,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
     status = bpi_view(net, run->data, space, shuffled, first, n, &x, &y);
     if (status != BP_OK)
         return status;
-    bpi_forward(net, x, n, space->a);
+    bpi_forward(net, space, x, n);
     bpi_errors(net, space, y, n, bpi_error_scale(net, n), squares);
     if (!bpi_is_finite(*squares) || !bpi_descent_is_safe(run, x, n))
         return BP_DIVERGED;
@@ -1280,13 +1303,15 @@ static size_t bpi_predict_row(const bp_net *net)
 static size_t bpi_predict_size(const bp_net *net, size_t rows)
 {
     size_t row = bpi_predict_row(net), limit = ((size_t)-1 / 4 - BPI_ALIGN) / sizeof(bp_real);
-    return row > limit / rows ? 0 : 2 * rows * row * sizeof(bp_real) + BPI_ALIGN;
+    size_t blocks = bpi_block_count(net) * sizeof(uint32_t) + BPI_ALIGN;
+    return row > limit / rows ? 0 : 2 * rows * row * sizeof(bp_real) + BPI_ALIGN + blocks;
 }
 
 BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t count,
                                 bp_real *outputs, void *workspace, size_t size)
 {
     size_t row, rows, n;
+    uint32_t *blocks;
     bp_real *buffer;
     bpi_arena arena = bpi_arena_at(workspace);
     if (!net || !inputs || !count || !outputs || (!workspace && size))
@@ -1294,7 +1319,8 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
     if (!workspace || bpi_predict_size(net, 1) == 0 || size < bpi_predict_size(net, 1))
         return BP_OUT_OF_MEMORY;
     row = bpi_predict_row(net);
-    rows = row ? (size - BPI_ALIGN) / (2 * row * sizeof(bp_real)) : count;
+    blocks = (uint32_t *)bpi_take(&arena, bpi_block_count(net), sizeof(uint32_t));
+    rows = row ? (size - arena.used - BPI_ALIGN) / (2 * row * sizeof(bp_real)) : count;
     rows = bpi_min(bpi_min(rows, count), BPI_ROWS);
     buffer = (bp_real *)bpi_take(&arena, 2 * rows * row, sizeof(bp_real));
     for (; count; count -= n) {
@@ -1303,7 +1329,7 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
         n = bpi_min(count, rows);
         for (l = 0; l <= last; l++) {
             bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * row;
-            net->kernels->forward(&net->layers[l], a, n, out);
+            net->kernels->forward(&net->layers[l], a, n, blocks, out);
             a = bpi_matrix(out, net->layers[l].outputs);
         }
         inputs += n * (size_t)bpi_inputs(net);
@@ -1352,8 +1378,8 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
         status = bpi_view(net, data, &space, 0, seen, n, &x, &y);
         if (status != BP_OK)
             return status;
-        bpi_forward(net, x, n, space.a);
-        bpi_output_error(outputs, a, y, n, 0, NULL, &squares);
+        bpi_forward(net, &space, x, n);
+        bpi_output_error(net, a, y, n, 0, NULL, &squares);
         for (i = 0; i < n; i++)
             correct += (size_t)bpi_is_correct(a + i * (size_t)outputs, bpi_row(y, i), outputs);
     }
@@ -1837,11 +1863,11 @@ static const char *const bpi_export_head =
 #ifdef BACKPROP_DOUBLE
     "typedef double @_real;\n"
     "typedef int64_t @_bits;\n"
-    "enum { @_LANES = 8, @_DIGITS = 53, @_BIAS = 1023 };\n";
+    "enum { @_LANES = 4, @_DIGITS = 53, @_BIAS = 1023 };\n";
 #else
     "typedef float @_real;\n"
     "typedef int32_t @_bits;\n"
-    "enum { @_LANES = 16, @_DIGITS = 24, @_BIAS = 127 };\n";
+    "enum { @_LANES = 8, @_DIGITS = 24, @_BIAS = 127 };\n";
 #endif
 
 /* For a network that has been computing without fused multiply-add: the product is stored, so
@@ -2226,6 +2252,16 @@ typedef int64_t bpi_bits;
 #define BPI_LOG2_E 1.4426950408889634
 #define BPI_LN2_HIGH 6.93147180369123816490e-01
 #define BPI_LN2_LOW 1.90821492927058770002e-10
+#define BPI_E2 0.50000000000000111
+#define BPI_E3 0.16666666666666413
+#define BPI_E4 0.041666666666529878
+#define BPI_E5 0.0083333333334948047
+#define BPI_E6 0.0013888888943715753
+#define BPI_E7 0.00019841269506038332
+#define BPI_E8 2.480149300037011e-05
+#define BPI_E9 2.7557586667326862e-06
+#define BPI_E10 2.7630286607595988e-07
+#define BPI_E11 2.5000029998579918e-08
 #else
 typedef int32_t bpi_bits;
 #define BPI_SIGMOID_ZERO (-110.0f)
@@ -2237,29 +2273,26 @@ typedef int32_t bpi_bits;
 #define BPI_LOG2_E 1.44269504f
 #define BPI_LN2_HIGH 0.693359375f
 #define BPI_LN2_LOW (-2.12194440e-4f)
+#define BPI_E2 0.499999934f
+#define BPI_E3 0.166665198f
+#define BPI_E4 0.0416683978f
+#define BPI_E5 0.00836881704f
+#define BPI_E6 0.00138143879f
 #endif
 
 /* t + e^f = (t + 1) + (f^2 r(f) + f), what t + 1 rounds away added to f. */
 static bp_real bpi_add_exp(bp_real t, bp_real f)
 {
     bp_real f2 = f * f, sum = t + 1, lost = t - (sum - 1);
+    bp_real r, r2 = bpi_fma(BPI_E3, f, BPI_E2), r4 = bpi_fma(BPI_E5, f, BPI_E4);
 #ifdef BACKPROP_DOUBLE
-    bp_real f4 = f2 * f2;
-    bp_real r0 = bpi_fma(0.16666666666666413, f, 0.50000000000000111);
-    bp_real r1 = bpi_fma(0.0083333333334948047, f, 0.041666666666529878);
-    bp_real r2 = bpi_fma(0.00019841269506038332, f, 0.0013888888943715753);
-    bp_real r3 = bpi_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);
-    bp_real r4 = bpi_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);
-    r3 = bpi_fma(r3, f2, r2);
-    r0 = bpi_fma(r1, f2, r0);
-    r3 = bpi_fma(r4, f4, r3);
-    return sum + bpi_fma(bpi_fma(r3, f4, r0), f2, f + lost);
+    bp_real f4 = f2 * f2, r6 = bpi_fma(BPI_E7, f, BPI_E6), r8 = bpi_fma(BPI_E9, f, BPI_E8);
+    r = bpi_fma(bpi_fma(BPI_E11, f, BPI_E10), f4, bpi_fma(r8, f2, r6));
+    r = bpi_fma(r, f4, bpi_fma(r4, f2, r2));
 #else
-    bp_real r0 = bpi_fma(0.166665198f, f, 0.499999934f);
-    bp_real r1 = bpi_fma(0.00836881704f, f, 0.0416683978f);
-    r1 = bpi_fma(0.00138143879f, f2, r1);
-    return sum + bpi_fma(bpi_fma(r1, f2, r0), f2, f + lost);
+    r = bpi_fma(bpi_fma(BPI_E6, f2, r4), f2, r2);
 #endif
+    return sum + bpi_fma(r, f2, f + lost);
 }
 
 static bp_real bpi_from_bits(bpi_bits bits)
@@ -2328,10 +2361,12 @@ static bp_real bpi_dot(const bp_real *w, const bp_real *a, size_t n)
     return lane[0];
 }
 
-static void bpi_forward_plain(const bp_layer *layer, bpi_rows a, size_t n, bp_real *out)
+static void bpi_forward_plain(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks,
+                              bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     size_t i, j;
+    (void)blocks;
     for (i = 0; i < n; i++, out += outputs)
         for (j = 0; j < outputs; j++) {
             bp_real z = bpi_dot(layer->weights + j * inputs, bpi_row(a, i), inputs);
@@ -2416,22 +2451,932 @@ static bp_real bpi_largest_plain(bpi_rows rows, size_t n)
     return largest;
 }
 
-static const bpi_kernels *bpi_choose_kernels(void)
+static const bpi_kernels bpi_kernels_plain = {
+    "plain",
+    BPI_FUSED,
+    bpi_fma,
+    bpi_forward_plain,
+    bpi_hidden_error_plain,
+    bpi_gradient_plain,
+    bpi_descend_plain,
+    bpi_update_plain,
+    bpi_largest_plain
+};
+
+/* ---- instruction sets ---- */
+
+/* Which of them can be compiled here? */
+#if defined(BACKPROP_NO_SIMD) || defined(__TINYC__)
+#elif (defined(__GNUC__) || defined(_MSC_VER)) && (defined(__x86_64__) || defined(_M_X64))
+#define BPI_X86 1
+#elif defined(__aarch64__) && defined(__ARM_NEON) && defined(__GNUC__)
+#define BPI_NEON 1
+#elif defined(__wasm_simd128__)
+#define BPI_WASM 1
+#endif
+
+#define BPI_PASS_SSE2 1
+#define BPI_PASS_AVX2 2
+#define BPI_PASS_AVX512 3
+#define BPI_PASS_NEON 4
+#define BPI_PASS_WASM 5
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define BPI_INLINE __forceinline
+#define BPI_UNROLL
+#define BPI_TARGET_AVX2
+#define BPI_TARGET_AVX512
+#else
+#define BPI_INLINE inline __attribute__((always_inline))
+#define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
+#ifdef __clang__
+#define BPI_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define BPI_UNROLL _Pragma("GCC unroll 8")
+#endif
+#endif
+
+/* What 1.5 2^23 + n has in its last bits, taken from this and shifted, gives 2^-n. */
+#ifdef BACKPROP_DOUBLE
+#define BPI_MAGIC ((((int64_t)1075 << 52) | ((int64_t)1 << 51)) + 1023)
+#else
+#define BPI_MAGIC (0x4b400000 + 127)
+#endif
+
+/* The name under which this file includes itself. */
+#ifndef BACKPROP_H_FILE
+#define BACKPROP_H_FILE "backprop.h"
+#endif
+
+#ifdef BPI_X86
+#include <immintrin.h>
+#ifdef _MSC_VER
+#include <intrin.h>
+#else
+#include <cpuid.h>
+#endif
+#define BPI_PASS BPI_PASS_SSE2
+#include BACKPROP_H_FILE
+#define BPI_PASS BPI_PASS_AVX2
+#include BACKPROP_H_FILE
+#define BPI_PASS BPI_PASS_AVX512
+#include BACKPROP_H_FILE
+
+/* What the processor has, and what of it the operating system saves. */
+static void bpi_cpuid(unsigned leaf, unsigned *r)
 {
-    static const bpi_kernels plain = {
-        "plain",
-        BPI_FUSED,
-        bpi_forward_plain,
-        bpi_hidden_error_plain,
-        bpi_gradient_plain,
-        bpi_descend_plain,
-        bpi_update_plain,
-        bpi_largest_plain
+#ifdef _MSC_VER
+    int registers[4];
+    __cpuidex(registers, (int)leaf, 0);
+    r[0] = (unsigned)registers[0];
+    r[1] = (unsigned)registers[1];
+    r[2] = (unsigned)registers[2];
+    r[3] = (unsigned)registers[3];
+#else
+    __cpuid_count(leaf, 0, r[0], r[1], r[2], r[3]);
+#endif
+}
+
+static unsigned bpi_xcr0(void)
+{
+#ifdef _MSC_VER
+    return (unsigned)_xgetbv(0);
+#else
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+#endif
+}
+
+static int bpi_has(const bpi_kernels *kernels)
+{
+    const unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;        /* leaf 1, ecx */
+    const unsigned avx2 = 1u << 5, avx512f = 1u << 16, avx512vl = 1u << 31;   /* leaf 7, ebx */
+    const unsigned ymm = 0x06, zmm = 0xe6;                                    /* XCR0 */
+    unsigned r[4], basic, extended;
+    if (kernels == &bpi_kernels_plain || kernels == &bpi_kernels_sse2)
+        return 1;
+    bpi_cpuid(0, r);
+    if (r[0] < 7)
+        return 0;
+    bpi_cpuid(1, r);
+    basic = r[2];
+    bpi_cpuid(7, r);
+    extended = r[1];
+    if ((~basic & (fma | osxsave | avx)) || !(extended & avx2) || (bpi_xcr0() & ymm) != ymm)
+        return 0;
+    return kernels == &bpi_kernels_avx2 ||
+           (!(~extended & (avx512f | avx512vl)) && (bpi_xcr0() & zmm) == zmm);
+}
+#else
+#ifdef BPI_NEON
+#include <arm_neon.h>
+#define BPI_PASS BPI_PASS_NEON
+#include BACKPROP_H_FILE
+#elif defined(BPI_WASM)
+#include <wasm_simd128.h>
+#define BPI_PASS BPI_PASS_WASM
+#include BACKPROP_H_FILE
+#endif
+static int bpi_has(const bpi_kernels *kernels)
+{
+    return kernels != NULL;
+}
+#endif
+
+/* The named set, or the best where name is NULL; NULL if this machine does not have it. */
+static const bpi_kernels *bpi_find_kernels(const char *name)
+{
+    static const bpi_kernels *const all[] = {
+#ifdef BPI_X86
+        &bpi_kernels_avx512, &bpi_kernels_avx2, &bpi_kernels_sse2,
+#elif defined(BPI_NEON)
+        &bpi_kernels_neon,
+#elif defined(BPI_WASM)
+        &bpi_kernels_wasm,
+#endif
+        &bpi_kernels_plain
     };
-    return &plain;
+    size_t i;
+    for (i = 0; i < sizeof all / sizeof *all; i++)
+        if ((!name || strcmp(all[i]->name, name) == 0) && bpi_has(all[i]))
+            return all[i];
+    return NULL;
+}
+
+BPI_API const char *bp_simd(const bp_net *net)
+{
+    return net ? net->kernels->name : NULL;
+}
+
+BPI_API bp_status bp_use_simd(bp_net *net, const char *name)
+{
+    const bpi_kernels *kernels = net ? bpi_find_kernels(name) : NULL;
+    if (!kernels)
+        return BP_INVALID_ARGUMENT;
+    net->kernels = kernels;
+    return BP_OK;
 }
 
 #endif /* BACKPROP_IMPLEMENTATION */
+
+/* Kernels in vectors. The file includes itself for each instruction set, with BPI_PASS saying
+ * which: first come the operations of that set, then the kernels in terms of them. */
+#ifdef BPI_PASS
+
+#define BPI_PASTE_(a, b) a##b
+#define BPI_PASTE(a, b) BPI_PASTE_(a, b)
+#define BPI_N(name) BPI_PASTE(BPI_PASTE(bpi_, name), BPI_SUFFIX)
+
+#if BPI_PASS == BPI_PASS_NEON
+/* ---- AArch64: 32 registers of 16 bytes ---- */
+#define BPI_SUFFIX _neon
+#define BPI_NAME "neon"
+#define BPI_TARGET
+#define BPI_TILE 6
+#define BPI_SET_FUSED 1
+#ifdef BACKPROP_DOUBLE
+typedef float64x2_t bpi_v_neon;
+#define BPI_OP(name) BPI_PASTE(v##name, q_f64)
+#define BPI_BITS(x) vreinterpretq_s64_f64(x)
+#define BPI_REAL(x) vreinterpretq_f64_s64(x)
+#define BPI_EXPONENT(i) vshlq_n_s64(vsubq_s64(vdupq_n_s64(BPI_MAGIC), i), BPI_MANTISSA_BITS)
+#define BPI_SET1(x) vdupq_n_f64(x)
+#define BPI_ANY(mask) (vgetq_lane_u64(mask, 0) | vgetq_lane_u64(mask, 1))
+#define BPI_MASK_NOT(mask) veorq_u64(mask, vdupq_n_u64(~(uint64_t)0))
+#else
+typedef float32x4_t bpi_v_neon;
+#define BPI_OP(name) BPI_PASTE(v##name, q_f32)
+#define BPI_BITS(x) vreinterpretq_s32_f32(x)
+#define BPI_REAL(x) vreinterpretq_f32_s32(x)
+#define BPI_EXPONENT(i) vshlq_n_s32(vsubq_s32(vdupq_n_s32(BPI_MAGIC), i), BPI_MANTISSA_BITS)
+#define BPI_SET1(x) vdupq_n_f32(x)
+#define BPI_ANY(mask) vmaxvq_u32(mask)
+#define BPI_MASK_NOT(mask) vmvnq_u32(mask)
+#endif
+#define BPI_LOAD(p) BPI_OP(ld1)(p)
+#define BPI_STORE(p, x) BPI_OP(st1)(p, x)
+#define BPI_ADD(a, b) BPI_OP(add)(a, b)
+#define BPI_SUB(a, b) BPI_OP(sub)(a, b)
+#define BPI_MUL(a, b) BPI_OP(mul)(a, b)
+#define BPI_DIV(a, b) BPI_OP(div)(a, b)
+#define BPI_MIN(a, b) BPI_OP(min)(a, b)
+#define BPI_MAX(a, b) BPI_OP(maxnm)(a, b)
+#define BPI_ABS(x) BPI_OP(abs)(x)
+#define BPI_MADD(a, b, c) BPI_OP(fma)(c, a, b)
+#define BPI_ANY_NOT_GE(a, b) (BPI_ANY(BPI_MASK_NOT(BPI_OP(cge)(a, b))) != 0)
+#define BPI_ANY_NOT_LE(a, b) (BPI_ANY(BPI_MASK_NOT(BPI_OP(cle)(a, b))) != 0)
+#define BPI_ANY_NONZERO(a) (BPI_ANY(BPI_MASK_NOT(BPI_OP(ceq)(a, BPI_SET1(0)))) != 0)
+
+#elif BPI_PASS == BPI_PASS_WASM
+/* ---- WebAssembly: no fused multiply-add ---- */
+#define BPI_SUFFIX _wasm
+#define BPI_NAME "wasm"
+#define BPI_TARGET
+#define BPI_TILE 3
+#define BPI_SET_FUSED BPI_FUSED
+typedef v128_t bpi_v_wasm;
+#ifdef BACKPROP_DOUBLE
+#define BPI_OP(name) BPI_PASTE(wasm_f64x2_, name)
+#define BPI_EXPONENT(i) wasm_i64x2_shl(wasm_i64x2_sub(wasm_i64x2_splat(BPI_MAGIC), i), 52)
+#else
+#define BPI_OP(name) BPI_PASTE(wasm_f32x4_, name)
+#define BPI_EXPONENT(i) wasm_i32x4_shl(wasm_i32x4_sub(wasm_i32x4_splat(BPI_MAGIC), i), 23)
+#endif
+#define BPI_BITS(x) (x)
+#define BPI_REAL(x) (x)
+#define BPI_SET1(x) BPI_OP(splat)(x)
+#define BPI_LOAD(p) wasm_v128_load(p)
+#define BPI_STORE(p, x) wasm_v128_store(p, x)
+#define BPI_ADD(a, b) BPI_OP(add)(a, b)
+#define BPI_SUB(a, b) BPI_OP(sub)(a, b)
+#define BPI_MUL(a, b) BPI_OP(mul)(a, b)
+#define BPI_DIV(a, b) BPI_OP(div)(a, b)
+#define BPI_MIN(a, b) BPI_OP(pmin)(a, b)
+#define BPI_MAX(a, b) BPI_OP(pmax)(a, b)
+#define BPI_ABS(x) BPI_OP(abs)(x)
+#define BPI_ANY_NOT_GE(a, b) wasm_v128_any_true(wasm_v128_not(BPI_OP(ge)(a, b)))
+#define BPI_ANY_NOT_LE(a, b) wasm_v128_any_true(wasm_v128_not(BPI_OP(le)(a, b)))
+#define BPI_ANY_NONZERO(a) wasm_v128_any_true(BPI_OP(ne)(a, BPI_SET1(0)))
+
+#else
+/* ---- x86 ---- */
+#ifdef BACKPROP_DOUBLE
+#define BPI_OP(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _pd)
+#define BPI_EPI(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _epi64)
+#define BPI_MAGIC_VECTOR BPI_PASTE(BPI_MM, set1_epi64x)(BPI_MAGIC)
+#define BPI_BITS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castpd_), BPI_SI)(x)
+#define BPI_REAL(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _pd))(x)
+#else
+#define BPI_OP(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _ps)
+#define BPI_EPI(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _epi32)
+#define BPI_MAGIC_VECTOR BPI_EPI(set1)(BPI_MAGIC)
+#define BPI_BITS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castps_), BPI_SI)(x)
+#define BPI_REAL(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _ps))(x)
+#endif
+#define BPI_EXPONENT(i) BPI_EPI(slli)(BPI_EPI(sub)(BPI_MAGIC_VECTOR, i), BPI_MANTISSA_BITS)
+#define BPI_SET1(x) BPI_OP(set1)(x)
+#define BPI_LOAD(p) BPI_OP(loadu)(p)
+#define BPI_STORE(p, x) BPI_OP(storeu)(p, x)
+#define BPI_ADD(a, b) BPI_OP(add)(a, b)
+#define BPI_SUB(a, b) BPI_OP(sub)(a, b)
+#define BPI_MUL(a, b) BPI_OP(mul)(a, b)
+#define BPI_DIV(a, b) BPI_OP(div)(a, b)
+#define BPI_MIN(a, b) BPI_OP(min)(a, b)
+#define BPI_MAX(a, b) BPI_OP(max)(a, b)
+#define BPI_ABS(x) BPI_OP(andnot)(BPI_SET1((bp_real)-0.0), x)
+
+#if BPI_PASS == BPI_PASS_SSE2
+#define BPI_SUFFIX _sse2
+#define BPI_NAME "sse2"
+#define BPI_TARGET
+#define BPI_TILE 3
+#define BPI_SET_FUSED BPI_FUSED
+#define BPI_MM _mm_
+#define BPI_SI si128
+#ifdef BACKPROP_DOUBLE
+typedef __m128d bpi_v_sse2;
+#else
+typedef __m128 bpi_v_sse2;
+#endif
+#define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmpnge)(a, b)) != 0)
+#define BPI_ANY_NOT_LE(a, b) (BPI_OP(movemask)(BPI_OP(cmpnle)(a, b)) != 0)
+#define BPI_ANY_NONZERO(a) (BPI_OP(movemask)(BPI_OP(cmpneq)(a, BPI_OP(setzero)())) != 0)
+#else
+#if BPI_PASS == BPI_PASS_AVX512
+/* AVX-512's masks and 32 registers, in vectors of 32 bytes */
+#define BPI_SUFFIX _avx512
+#define BPI_NAME "avx512"
+#define BPI_TARGET BPI_TARGET_AVX512
+#define BPI_TILE 6
+#define BPI_PART_MASK(n) ((__mmask8)((1u << (n)) - 1))
+#define BPI_LOAD_PART(p, n) BPI_OP(maskz_loadu)(BPI_PART_MASK(n), p)
+#define BPI_STORE_PART(p, n, x) BPI_OP(mask_storeu)(p, BPI_PART_MASK(n), x)
+#else
+#define BPI_SUFFIX _avx2
+#define BPI_NAME "avx2"
+#define BPI_TARGET BPI_TARGET_AVX2
+#define BPI_TILE 3
+#endif
+#define BPI_SET_FUSED 1
+#define BPI_MM _mm256_
+#define BPI_SI si256
+#ifdef BACKPROP_DOUBLE
+typedef __m256d BPI_PASTE(bpi_v, BPI_SUFFIX);
+#else
+typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
+#endif
+#define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
+#define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NGE_UQ)) != 0)
+#define BPI_ANY_NOT_LE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NLE_UQ)) != 0)
+#define BPI_ANY_NONZERO(a) \
+    (BPI_OP(movemask)(BPI_OP(cmp)(a, BPI_OP(setzero)(), _CMP_NEQ_UQ)) != 0)
+#endif
+#endif
+
+/* ---- from here on the same for every set ---- */
+
+#define BPI_LOCAL BPI_TARGET static BPI_INLINE
+#define bpi_v BPI_N(v)
+enum { BPI_N(width) = (int)(sizeof(bpi_v) / sizeof(bp_real)) };
+#define BPI_W ((size_t)BPI_N(width))
+
+#ifndef BPI_MADD
+#define BPI_MADD(a, b, c) BPI_N(madd)(a, b, c)
+/* Without the instruction; lane by lane if it must be exact all the same. */
+BPI_LOCAL bpi_v BPI_N(madd)(bpi_v a, bpi_v b, bpi_v c)
+{
+#ifdef BACKPROP_EXACT
+    bp_real x[BPI_N(width)], y[BPI_N(width)], z[BPI_N(width)];
+    size_t i;
+    BPI_STORE(x, a);
+    BPI_STORE(y, b);
+    BPI_STORE(z, c);
+    for (i = 0; i < BPI_W; i++)
+        z[i] = bpi_fma(x[i], y[i], z[i]);
+    return BPI_LOAD(z);
+#else
+    return BPI_ADD(BPI_MUL(a, b), c);
+#endif
+}
+#endif
+
+#ifdef BPI_LOAD_PART
+#define BPI_GET(p, n) BPI_LOAD_PART(p, n)
+#define BPI_PUT(p, n, x) BPI_STORE_PART(p, n, x)
+#else
+#define BPI_GET(p, n) BPI_N(get)(p, n)
+#define BPI_PUT(p, n, x) BPI_N(put)(p, n, x)
+/* The first n of a vector, the rest zero; and the way back. */
+BPI_LOCAL bpi_v BPI_N(get)(const bp_real *p, size_t n)
+{
+    bp_real part[BPI_N(width)];
+    size_t i;
+    for (i = 0; i < BPI_W; i++)
+        part[i] = i < n ? p[i] : 0;
+    return BPI_LOAD(part);
+}
+BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, bpi_v x)
+{
+    bp_real part[BPI_N(width)];
+    size_t i;
+    BPI_STORE(part, x);
+    for (i = 0; i < n; i++)
+        p[i] = part[i];
+}
+#endif
+
+/* n limited to what a vector holds that starts `from` later */
+BPI_LOCAL size_t BPI_N(part)(size_t n, size_t from)
+{
+    return n <= from ? 0 : n - from < BPI_W ? n - from : BPI_W;
+}
+
+BPI_LOCAL bpi_v BPI_N(load_part)(const bp_real *p, size_t n)
+{
+    return n == BPI_W ? BPI_LOAD(p) : BPI_GET(p, n);
+}
+
+BPI_LOCAL void BPI_N(store_part)(bp_real *p, size_t n, bpi_v x)
+{
+    if (n == BPI_W)
+        BPI_STORE(p, x);
+    else
+        BPI_PUT(p, n, x);
+}
+
+/* bpi_sigmoid for a vector: its steps, its order. Lanes below the lowest, which are scaled down
+ * last, and those that are not numbers are rare, and seen to one by one. */
+BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, bpi_v n, bpi_v p, bp_real *a)
+{
+    bp_real exponent[BPI_N(width)], sum[BPI_N(width)];
+    size_t i;
+    BPI_STORE(exponent, n);
+    BPI_STORE(sum, BPI_ADD(p, BPI_SET1(1)));
+    for (i = 0; i < BPI_W; i++)
+        if (z[i] != z[i] || z[i] < BPI_SIGMOID_ZERO)
+            a[i] = bpi_sigmoid(z[i]);
+        else if (z[i] < BPI_SIGMOID_LOWEST)
+            a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i] *
+                   bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)exponent[i]);
+}
+
+BPI_LOCAL bpi_v BPI_N(sigmoid)(bpi_v z_given)
+{
+    const bpi_v one = BPI_SET1(1), rounder = BPI_SET1(BPI_ROUNDER);
+    bpi_v z = BPI_MIN(z_given, BPI_SET1(BPI_SIGMOID_HIGHEST));
+    bpi_v rounded = BPI_MADD(z, BPI_SET1(-BPI_LOG2_E), rounder);
+    bpi_v n = BPI_SUB(rounded, rounder);
+    bpi_v f = BPI_MADD(n, BPI_SET1(-BPI_LN2_LOW),
+                       BPI_MADD(n, BPI_SET1(-BPI_LN2_HIGH), BPI_SUB(BPI_SET1(0), z)));
+    bpi_v f2 = BPI_MUL(f, f), t = BPI_REAL(BPI_EXPONENT(BPI_BITS(rounded)));
+    bpi_v sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r, a;
+#define BPI_PAIR(high, low) BPI_MADD(BPI_SET1(high), f, BPI_SET1(low))
+#ifdef BACKPROP_DOUBLE
+    bpi_v f4 = BPI_MUL(f2, f2);
+    r = BPI_MADD(BPI_PAIR(BPI_E9, BPI_E8), f2, BPI_PAIR(BPI_E7, BPI_E6));
+    r = BPI_MADD(BPI_PAIR(BPI_E11, BPI_E10), f4, r);
+    r = BPI_MADD(r, f4, BPI_MADD(BPI_PAIR(BPI_E5, BPI_E4), f2, BPI_PAIR(BPI_E3, BPI_E2)));
+#else
+    r = BPI_MADD(BPI_SET1(BPI_E6), f2, BPI_PAIR(BPI_E5, BPI_E4));
+    r = BPI_MADD(r, f2, BPI_PAIR(BPI_E3, BPI_E2));
+#endif
+#undef BPI_PAIR
+    a = BPI_DIV(t, BPI_ADD(sum, BPI_MADD(r, f2, BPI_ADD(f, lost))));
+    if (BPI_ANY_NOT_GE(z_given, BPI_SET1(BPI_SIGMOID_LOWEST))) {
+        bp_real each_z[BPI_N(width)], each_a[BPI_N(width)];
+        BPI_STORE(each_z, z_given);
+        BPI_STORE(each_a, a);
+        BPI_N(sigmoid_rare)(each_z, n, BPI_MADD(r, f2, f), each_a);
+        a = BPI_LOAD(each_a);
+    }
+    return a;
+}
+
+/* Four sums side by side: of the dot products of one example with four neurons, or of four
+ * vectors along a row. */
+typedef struct BPI_N(four) {
+    bpi_v a, b, c, d;
+} BPI_N(four);
+#define bpi_four BPI_N(four)
+
+BPI_LOCAL void BPI_N(clear)(bpi_four *s)
+{
+    s->a = s->b = s->c = s->d = BPI_SET1(0);
+}
+
+/* s += x y, in four vectors y */
+BPI_LOCAL void BPI_N(add)(bpi_four *s, bpi_v x, const bpi_four *y)
+{
+    s->a = BPI_MADD(x, y->a, s->a);
+    s->b = BPI_MADD(x, y->b, s->b);
+    s->c = BPI_MADD(x, y->c, s->c);
+    s->d = BPI_MADD(x, y->d, s->d);
+}
+
+/* Lane i and lane i + half added until one is left, for four vectors at once. */
+#if BPI_PASS == BPI_PASS_WASM
+BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+{
+    bp_real lane[4][BPI_N(width)];
+    size_t i, j, half;
+    BPI_STORE(lane[0], s->a);
+    BPI_STORE(lane[1], s->b);
+    BPI_STORE(lane[2], s->c);
+    BPI_STORE(lane[3], s->d);
+    for (j = 0; j < 4; j++) {
+        for (half = BPI_W / 2; half; half /= 2)
+            for (i = 0; i < half; i++)
+                lane[j][i] += lane[j][i + half];
+        z[j] = lane[j][0];
+    }
+}
+#elif BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
+BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+{
+    vst1q_f64(z, vpaddq_f64(s->a, s->b));
+    vst1q_f64(z + 2, vpaddq_f64(s->c, s->d));
+}
+#elif BPI_PASS == BPI_PASS_NEON
+BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+{
+    float32x2_t a = vadd_f32(vget_low_f32(s->a), vget_high_f32(s->a));
+    float32x2_t b = vadd_f32(vget_low_f32(s->b), vget_high_f32(s->b));
+    float32x2_t c = vadd_f32(vget_low_f32(s->c), vget_high_f32(s->c));
+    float32x2_t d = vadd_f32(vget_low_f32(s->d), vget_high_f32(s->d));
+    vst1q_f32(z, vcombine_f32(vpadd_f32(a, b), vpadd_f32(c, d)));
+}
+#else
+#if BPI_PASS == BPI_PASS_SSE2
+#define BPI_HALVES(x) (x)
+#elif defined(BACKPROP_DOUBLE)
+#define BPI_HALVES(x) _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd(x, 1))
+#else
+#define BPI_HALVES(x) _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))
+#endif
+#ifdef BACKPROP_DOUBLE
+BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+{
+    __m128d a = BPI_HALVES(s->a), b = BPI_HALVES(s->b);
+    __m128d c = BPI_HALVES(s->c), d = BPI_HALVES(s->d);
+    _mm_storeu_pd(z, _mm_add_pd(_mm_unpacklo_pd(a, b), _mm_unpackhi_pd(a, b)));
+    _mm_storeu_pd(z + 2, _mm_add_pd(_mm_unpacklo_pd(c, d), _mm_unpackhi_pd(c, d)));
+}
+#else
+BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+{
+    __m128 a = BPI_HALVES(s->a), b = BPI_HALVES(s->b);
+    __m128 c = BPI_HALVES(s->c), d = BPI_HALVES(s->d);
+    a = _mm_add_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+    c = _mm_add_ps(_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+    _mm_storeu_ps(z, _mm_add_ps(_mm_movelh_ps(a, c), _mm_movehl_ps(c, a)));
+}
+#endif
+#undef BPI_HALVES
+#endif
+
+/* ---- forward ---- */
+
+/* z[i][j] = the dot product of example i < rows with neuron j < 4. Blocks are the places where an
+ * example may be other than zero; tail are the inputs behind the last whole block. */
+BPI_LOCAL void BPI_N(dots)(const int rows, const bp_real *const *a, const bp_real *const *w,
+                           const uint32_t *blocks, size_t count, size_t tail_at, size_t tail,
+                           bp_real (*z)[4])
+{
+    bpi_four s[BPI_TILE], first[BPI_TILE], y;
+    size_t b, offset, part;
+    int i;
+    for (offset = 0; offset < BPI_LANES; offset += BPI_W) {
+        BPI_UNROLL
+        for (i = 0; i < rows; i++)
+            BPI_N(clear)(&s[i]);
+        for (b = 0; b < count; b++) {
+            size_t k = blocks[b] + offset;
+            y.a = BPI_LOAD(w[0] + k);
+            y.b = BPI_LOAD(w[1] + k);
+            y.c = BPI_LOAD(w[2] + k);
+            y.d = BPI_LOAD(w[3] + k);
+            BPI_UNROLL
+            for (i = 0; i < rows; i++)
+                BPI_N(add)(&s[i], BPI_LOAD(a[i] + k), &y);
+        }
+        part = BPI_N(part)(tail, offset);
+        if (part) {
+            size_t k = tail_at + offset;
+            y.a = BPI_N(load_part)(w[0] + k, part);
+            y.b = BPI_N(load_part)(w[1] + k, part);
+            y.c = BPI_N(load_part)(w[2] + k, part);
+            y.d = BPI_N(load_part)(w[3] + k, part);
+            BPI_UNROLL
+            for (i = 0; i < rows; i++)
+                BPI_N(add)(&s[i], BPI_N(load_part)(a[i] + k, part), &y);
+        }
+        /* Vectors shorter than the lanes: the halves of the lanes come one after the other. */
+        BPI_UNROLL
+        for (i = 0; i < rows && BPI_W < BPI_LANES; i++) {
+            if (offset == 0) {
+                first[i] = s[i];
+                continue;
+            }
+            s[i].a = BPI_ADD(first[i].a, s[i].a);
+            s[i].b = BPI_ADD(first[i].b, s[i].b);
+            s[i].c = BPI_ADD(first[i].c, s[i].c);
+            s[i].d = BPI_ADD(first[i].d, s[i].d);
+        }
+    }
+    BPI_UNROLL
+    for (i = 0; i < rows; i++)
+        BPI_N(fold)(&s[i], z[i]);
+}
+
+#define BPI_DOTS(name, rows)                                                                      \
+    BPI_TARGET static void BPI_N(name)(const bp_real *const *a, const bp_real *const *w,         \
+                                       const uint32_t *blocks, size_t count, size_t tail_at,     \
+                                       size_t tail, bp_real (*z)[4])                             \
+    {                                                                                             \
+        BPI_N(dots)(rows, a, w, blocks, count, tail_at, tail, z);                                 \
+    }
+BPI_DOTS(dots1, 1)
+BPI_DOTS(dots2, 2)
+BPI_DOTS(dots3, 3)
+#if BPI_TILE == 6
+BPI_DOTS(dots4, 4)
+BPI_DOTS(dots5, 5)
+BPI_DOTS(dots6, 6)
+#endif
+#undef BPI_DOTS
+
+/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero. */
+BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
+                                            uint32_t *blocks)
+{
+    size_t k, i, v, count = 0;
+    for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
+        int any = 0;
+        for (i = 0; i < rows; i++)
+            for (v = 0; v < BPI_LANES; v += BPI_W)
+                any |= BPI_ANY_NONZERO(BPI_LOAD(a[i] + k + v));
+        blocks[count] = (uint32_t)k;
+        count += (size_t)any;
+    }
+    return count;
+}
+
+/* a_j = s(z_j + b_j) */
+BPI_TARGET static void BPI_N(activate)(bp_real *z, const bp_real *biases, size_t count)
+{
+    size_t j, part;
+    for (j = 0; j < count; j += BPI_W) {
+        part = BPI_N(part)(count, j);
+        BPI_N(store_part)(z + j, part,
+                          BPI_N(sigmoid)(BPI_ADD(BPI_N(load_part)(z + j, part),
+                                                 BPI_N(load_part)(biases + j, part))));
+    }
+}
+
+/* How many of n examples to take in one tile: as many as fit, the last two tiles alike. */
+BPI_LOCAL size_t BPI_N(tile_rows)(size_t n)
+{
+    return n >= 2 * BPI_TILE || n == BPI_TILE ? BPI_TILE : n > BPI_TILE ? (n + 1) / 2 : n;
+}
+
+BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,
+                                      uint32_t *blocks, bp_real *out)
+{
+    static void (*const dots[])(const bp_real *const *, const bp_real *const *, const uint32_t *,
+                                size_t, size_t, size_t, bp_real(*)[4]) = {
+        NULL, BPI_N(dots1), BPI_N(dots2), BPI_N(dots3),
+#if BPI_TILE == 6
+        BPI_N(dots4), BPI_N(dots5), BPI_N(dots6)
+#endif
+    };
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t tail = inputs % BPI_LANES;
+    size_t i, j, count, tile, r, m;
+    for (i = 0; i < n; i += tile) {
+        const bp_real *a[BPI_TILE], *w[4];
+        tile = BPI_N(tile_rows)(n - i);
+        for (r = 0; r < tile; r++)
+            a[r] = bpi_row(rows, i + r);
+        count = BPI_N(list_blocks)(a, tile, inputs, blocks);
+        for (j = 0; j < outputs; j += 4) {
+            bp_real z[BPI_TILE][4];
+            size_t neurons = bpi_min(4, outputs - j);
+            /* the last four may be fewer: the last of them is then computed again */
+            for (m = 0; m < 4; m++)
+                w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
+            dots[tile](a, w, blocks, count, inputs - tail, tail, z);
+            for (r = 0; r < tile; r++)
+                for (m = 0; m < neurons; m++)
+                    out[(i + r) * outputs + j + m] = z[r][m];
+        }
+        for (r = 0; r < tile; r++)
+            BPI_N(activate)(out + (i + r) * outputs, layer->biases, outputs);
+    }
+}
+
+/* ---- hidden errors and gradients: sums of rows, each row times a coefficient ---- */
+
+/* s[r] = sum_t c[r][t step] x_t, from column k on: four vectors, or where the row ends. */
+BPI_LOCAL void BPI_N(combine)(const int rows, const bp_real *const *c, size_t step, bpi_rows x,
+                              size_t count, size_t k, const size_t *part, bpi_four *s)
+{
+    const int whole = part[3] == BPI_W;
+    size_t t;
+    int r;
+    if (whole)
+        for (t = 0; t < count; t++) {
+            const bp_real *row = bpi_row(x, t) + k;
+            bpi_four y;
+            y.a = BPI_LOAD(row);
+            y.b = BPI_LOAD(row + BPI_W);
+            y.c = BPI_LOAD(row + 2 * BPI_W);
+            y.d = BPI_LOAD(row + 3 * BPI_W);
+            BPI_UNROLL
+            for (r = 0; r < rows; r++)
+                BPI_N(add)(&s[r], BPI_SET1(c[r][t * step]), &y);
+        }
+    else
+        for (t = 0; t < count; t++) {
+            const bp_real *row = bpi_row(x, t) + k;
+            bpi_four y;
+            y.a = BPI_N(load_part)(row, part[0]);
+            y.b = BPI_N(load_part)(row + BPI_W, part[1]);
+            y.c = BPI_N(load_part)(row + 2 * BPI_W, part[2]);
+            y.d = BPI_N(load_part)(row + 3 * BPI_W, part[3]);
+            BPI_UNROLL
+            for (r = 0; r < rows; r++)
+                BPI_N(add)(&s[r], BPI_SET1(c[r][t * step]), &y);
+        }
+}
+
+/* What becomes of a sum: see BPI_N(finish). */
+#define BPI_ERROR 0
+#define BPI_GRADIENT 1
+#define BPI_DESCEND 2
+
+/* error: out = s a (1 - a); gradient: out += s (begun from out); descend: out -= eta s. */
+BPI_LOCAL void BPI_N(finish)(const int what, bpi_v s, bp_real *out, const bp_real *a, size_t part,
+                             bpi_v minus_eta)
+{
+    if (part == 0)
+        return;
+    if (what == BPI_ERROR) {
+        bpi_v a_k = BPI_N(load_part)(a, part);
+        s = BPI_MUL(s, BPI_MUL(a_k, BPI_SUB(BPI_SET1(1), a_k)));
+    } else if (what == BPI_DESCEND) {
+        s = BPI_MADD(minus_eta, s, BPI_N(load_part)(out, part));
+    }
+    BPI_N(store_part)(out, part, s);
+}
+
+/* One tile: rows of out (stride apart) from column k on. a lies beside out for errors. */
+BPI_LOCAL void BPI_N(combine_tile)(const int what, const int rows, const bp_real *const *c,
+                                   size_t step, bpi_rows x, size_t count, size_t k, bp_real *out,
+                                   const bp_real *a, size_t stride, bp_real eta)
+{
+    const bpi_v minus_eta = BPI_SET1(-eta);
+    bpi_four s[BPI_TILE];
+    size_t part[4];
+    int r;
+    part[0] = BPI_N(part)(stride, k);
+    part[1] = BPI_N(part)(stride, k + BPI_W);
+    part[2] = BPI_N(part)(stride, k + 2 * BPI_W);
+    part[3] = BPI_N(part)(stride, k + 3 * BPI_W);
+    BPI_UNROLL
+    for (r = 0; r < rows; r++) {
+        const bp_real *from = out + (size_t)r * stride + k;
+        BPI_N(clear)(&s[r]);
+        if (what == BPI_GRADIENT) {
+            s[r].a = BPI_N(load_part)(from, part[0]);
+            s[r].b = BPI_N(load_part)(from + BPI_W, part[1]);
+            s[r].c = BPI_N(load_part)(from + 2 * BPI_W, part[2]);
+            s[r].d = BPI_N(load_part)(from + 3 * BPI_W, part[3]);
+        }
+    }
+    BPI_N(combine)(rows, c, step, x, count, k, part, s);
+    BPI_UNROLL
+    for (r = 0; r < rows; r++) {
+        bp_real *to = out + (size_t)r * stride + k;
+        const bp_real *beside = what == BPI_ERROR ? a + (size_t)r * stride + k : to;
+        BPI_N(finish)(what, s[r].a, to, beside, part[0], minus_eta);
+        BPI_N(finish)(what, s[r].b, to + BPI_W, beside + BPI_W, part[1], minus_eta);
+        BPI_N(finish)(what, s[r].c, to + 2 * BPI_W, beside + 2 * BPI_W, part[2], minus_eta);
+        BPI_N(finish)(what, s[r].d, to + 3 * BPI_W, beside + 3 * BPI_W, part[3], minus_eta);
+    }
+}
+
+/* All of out: n rows, stride wide; row r's coefficients start at c + r c_row, step apart. */
+BPI_LOCAL void BPI_N(combine_all)(const int what, const bp_real *c, size_t c_row, size_t step,
+                                  bpi_rows x, size_t count, size_t n, bp_real *out,
+                                  const bp_real *a, size_t stride, bp_real eta)
+{
+    size_t k, i, r, tile;
+    for (k = 0; k < stride; k += 4 * BPI_W)
+        for (i = 0; i < n; i += tile) {
+            const bp_real *from[BPI_TILE], *beside = a ? a + i * stride : NULL;
+            bp_real *to = out + i * stride;
+            tile = BPI_N(tile_rows)(n - i);
+            for (r = 0; r < tile; r++)
+                from[r] = c + (i + r) * c_row;
+#define BPI_CASE(rows)                                                                            \
+    case rows:                                                                                    \
+        BPI_N(combine_tile)(what, rows, from, step, x, count, k, to, beside, stride, eta);        \
+        break
+            switch (tile) {
+                BPI_CASE(1);
+                BPI_CASE(2);
+                BPI_CASE(3);
+#if BPI_TILE == 6
+                BPI_CASE(4);
+                BPI_CASE(5);
+                BPI_CASE(6);
+#endif
+            }
+#undef BPI_CASE
+        }
+}
+
+BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
+                                           const bp_real *a, size_t n, bp_real *delta)
+{
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    BPI_N(combine_all)(BPI_ERROR, above, outputs, 1, bpi_matrix(layer->weights, layer->inputs),
+                       outputs, n, delta, a, inputs, 0);
+}
+
+/* Sums delta over the examples: added to db, or descended upon. */
+BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t n, size_t outputs,
+                                   bp_real *db, bp_real eta)
+{
+    size_t i, j, part;
+    for (j = 0; j < outputs; j += BPI_W) {
+        bpi_v s = BPI_SET1(0);
+        part = BPI_N(part)(outputs, j);
+        if (what == BPI_GRADIENT)
+            s = BPI_N(load_part)(db + j, part);
+        for (i = 0; i < n; i++)
+            s = BPI_ADD(s, BPI_N(load_part)(delta + i * outputs + j, part));
+        BPI_N(finish)(what, s, db + j, db + j, part, BPI_SET1(-eta));
+    }
+}
+
+BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *delta, bpi_rows a,
+                                       size_t n, bp_real *dw, bp_real *db)
+{
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    BPI_N(combine_all)(BPI_GRADIENT, delta, 1, outputs, a, n, outputs, dw, NULL, inputs, 0);
+    BPI_N(bias)(BPI_GRADIENT, delta, n, outputs, db, 0);
+}
+
+BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, bpi_rows a,
+                                      size_t n, bp_real eta)
+{
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    BPI_N(combine_all)(BPI_DESCEND, delta, 1, outputs, a, n, outputs, layer->weights, NULL, inputs,
+                       eta);
+    BPI_N(bias)(BPI_DESCEND, delta, n, outputs, layer->biases, eta);
+}
+
+BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
+                                     bp_real eta)
+{
+    const bpi_v minus_eta = BPI_SET1(-eta);
+    size_t i, part;
+    for (i = 0; i < count; i += BPI_W) {
+        part = BPI_N(part)(count, i);
+        BPI_N(finish)(BPI_DESCEND, BPI_N(load_part)(gradient + i, part), parameters + i, NULL, part,
+                      minus_eta);
+    }
+}
+
+BPI_TARGET static bp_real BPI_N(largest)(bpi_rows rows, size_t n)
+{
+    bpi_v largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
+    bp_real each[BPI_N(width)];
+    size_t i, k;
+    for (i = 0; i < n; i++) {
+        const bp_real *x = bpi_row(rows, i);
+        for (k = 0; k < rows.stride; k += BPI_W) {
+            bpi_v magnitude = BPI_ABS(BPI_N(load_part)(x + k, BPI_N(part)(rows.stride, k)));
+            if (BPI_ANY_NOT_LE(magnitude, limit))
+                return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS);
+            largest = BPI_MAX(largest, magnitude);
+        }
+    }
+    BPI_STORE(each, largest);
+    for (k = 1; k < BPI_W; k++)
+        each[0] = each[k] > each[0] ? each[k] : each[0];
+    return each[0];
+}
+
+BPI_TARGET static bp_real BPI_N(fma)(bp_real a, bp_real b, bp_real c)
+{
+    bp_real each[BPI_N(width)];
+    BPI_STORE(each, BPI_MADD(BPI_SET1(a), BPI_SET1(b), BPI_SET1(c)));
+    return each[0];
+}
+
+static const bpi_kernels BPI_N(kernels) = {
+    BPI_NAME,
+    BPI_SET_FUSED,
+    BPI_N(fma),
+    BPI_N(forward),
+    BPI_N(hidden_error),
+    BPI_N(gradient),
+    BPI_N(descend),
+    BPI_N(update),
+    BPI_N(largest)
+};
+
+#undef BPI_PASTE_
+#undef BPI_PASTE
+#undef BPI_N
+#undef BPI_SUFFIX
+#undef BPI_NAME
+#undef BPI_TARGET
+#undef BPI_TILE
+#undef BPI_SET_FUSED
+#undef BPI_OP
+#undef BPI_EPI
+#undef BPI_MAGIC_VECTOR
+#undef BPI_BITS
+#undef BPI_REAL
+#undef BPI_EXPONENT
+#undef BPI_SET1
+#undef BPI_ANY
+#undef BPI_MASK_NOT
+#undef BPI_LOAD
+#undef BPI_STORE
+#undef BPI_ADD
+#undef BPI_SUB
+#undef BPI_MUL
+#undef BPI_DIV
+#undef BPI_MIN
+#undef BPI_MAX
+#undef BPI_ABS
+#undef BPI_MADD
+#undef BPI_MM
+#undef BPI_SI
+#undef BPI_PART_MASK
+#undef BPI_LOAD_PART
+#undef BPI_STORE_PART
+#undef BPI_GET
+#undef BPI_PUT
+#undef BPI_ANY_NOT_GE
+#undef BPI_ANY_NOT_LE
+#undef BPI_ANY_NONZERO
+#undef BPI_LOCAL
+#undef BPI_W
+#undef bpi_v
+#undef bpi_four
+#undef BPI_ERROR
+#undef BPI_GRADIENT
+#undef BPI_DESCEND
+#undef BPI_PASS
+#endif /* BPI_PASS */
+
 
 /* >>history
  * =========

@@ -50,21 +50,24 @@ static int idx_fail(idx_error *error, const char *name, const char *what)
     return 0;
 }
 
-static int idx_check_magic(const unsigned char *bytes, size_t size, idx_kind kind,
-                           const char *name, idx_error *error)
+static int idx_check_magic(const unsigned char *bytes, size_t size, idx_kind kind, const char *name,
+                           idx_error *error)
 {
     char what[100];
     size_t magic;
 
-    if (size == 0) return idx_fail(error, name, "the file is empty");
+    if (size == 0)
+        return idx_fail(error, name, "the file is empty");
     if (size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
         return idx_fail(error, name, "the file is compressed; unpack it with gunzip first");
-    if (size < 4) return idx_fail(error, name, "the file is cut short within its header");
+    if (size < 4)
+        return idx_fail(error, name, "the file is cut short within its header");
     magic = idx_number(bytes);
-    if (magic == (size_t)kind) return 1;
+    if (magic == (size_t)kind)
+        return 1;
     if (idx_kind_name(magic))
-        snprintf(what, sizeof what, "the file holds %s where %s are expected",
-                 idx_kind_name(magic), idx_kind_name((size_t)kind));
+        snprintf(what, sizeof what, "the file holds %s where %s are expected", idx_kind_name(magic),
+                 idx_kind_name((size_t)kind));
     else
         snprintf(what, sizeof what, "not an IDX file of %s: it begins with 0x%08lx, not 0x%08lx",
                  idx_kind_name((size_t)kind), (unsigned long)magic, (unsigned long)kind);
@@ -77,12 +80,15 @@ static int idx_header(idx_set *set, const unsigned char *bytes, size_t size, idx
 {
     const size_t header = kind == IDX_IMAGES ? 16 : 8;
 
-    if (!idx_check_magic(bytes, size, kind, name, error)) return 0;
-    if (size < header) return idx_fail(error, name, "the file is cut short within its header");
+    if (!idx_check_magic(bytes, size, kind, name, error))
+        return 0;
+    if (size < header)
+        return idx_fail(error, name, "the file is cut short within its header");
     set->count = idx_number(bytes + 4);
     set->rows = kind == IDX_IMAGES ? idx_number(bytes + 8) : 1;
     set->columns = kind == IDX_IMAGES ? idx_number(bytes + 12) : 1;
-    if (set->count == 0) return idx_fail(error, name, "the header promises no examples at all");
+    if (set->count == 0)
+        return idx_fail(error, name, "the header promises no examples at all");
     if (set->rows == 0 || set->columns == 0)
         return idx_fail(error, name, "the header promises images without rows or columns");
     if (set->rows > ((size_t)-1 - header) / set->columns ||
@@ -94,24 +100,29 @@ static int idx_header(idx_set *set, const unsigned char *bytes, size_t size, idx
 }
 
 /* Makes *set from a file of size bytes in memory, which it then points into. Returns 1, or 0
- * with the reason in *error; name stands for the file there. */
+ * with the reason in *error and *set empty; name stands for the file there. */
 static inline int idx_parse(idx_set *set, const void *file, size_t size, idx_kind kind,
                             const char *name, idx_error *error)
 {
+    static const idx_set empty = { 0, 0, 0, NULL, NULL };
     char what[160];
-    idx_set found = { 0, 0, 0, NULL, NULL };
+    idx_set found = empty;
     size_t need;
 
-    if (!idx_header(&found, (const unsigned char *)file, size, kind, &need, name, error)) return 0;
+    *set = empty;
+    if (!idx_header(&found, (const unsigned char *)file, size, kind, &need, name, error))
+        return 0;
     if (size > need) {
         snprintf(what, sizeof what, "the file goes on after the %lu %s that its header promises",
                  (unsigned long)found.count, idx_kind_name((size_t)kind));
         return idx_fail(error, name, what);
     }
     if (size < need) {
-        snprintf(what, sizeof what, "the file is cut short: its header promises %lu %s, %.0f bytes"
-                 " in all, and there are %.0f", (unsigned long)found.count,
-                 idx_kind_name((size_t)kind), (double)need, (double)size);
+        snprintf(what, sizeof what,
+                 "the file is cut short: its header promises %lu %s, %.0f bytes"
+                 " in all, and there are %.0f",
+                 (unsigned long)found.count, idx_kind_name((size_t)kind), (double)need,
+                 (double)size);
         return idx_fail(error, name, what);
     }
     *set = found;
@@ -127,9 +138,11 @@ static int idx_fill(FILE *stream, unsigned char **block, size_t *size, size_t li
         if (*size == room) {
             unsigned char *larger;
             room = room > limit / 2 ? limit : room * 2;
-            if (room < 16) room = limit < 16 ? limit : 16;
+            if (room < 16)
+                room = limit < 16 ? limit : 16;
             larger = (unsigned char *)realloc(*block, room);
-            if (!larger) return 0;
+            if (!larger)
+                return 0;
             *block = larger;
         }
         got = fread(*block + *size, 1, room - *size, stream);
@@ -140,8 +153,7 @@ static int idx_fill(FILE *stream, unsigned char **block, size_t *size, size_t li
 
 /* Reads the header first: a file of another kind is left unread however long it is. One byte
  * more than promised is asked for, to find out whether the file ends where it should. */
-static int idx_slurp(FILE *stream, idx_set *set, idx_kind kind, const char *name,
-                     idx_error *error)
+static int idx_slurp(FILE *stream, idx_set *set, idx_kind kind, const char *name, idx_error *error)
 {
     unsigned char *block = NULL;
     size_t size = 0, need = 0;
@@ -170,14 +182,17 @@ static int idx_slurp(FILE *stream, idx_set *set, idx_kind kind, const char *name
 /* Makes *set from the file at path. Free it with idx_free. Returns as idx_parse does. */
 static inline int idx_read(idx_set *set, const char *path, idx_kind kind, idx_error *error)
 {
-    idx_set found = { 0, 0, 0, NULL, NULL };
+    static const idx_set empty = { 0, 0, 0, NULL, NULL };
     FILE *stream = fopen(path, "rb");
     int ok;
 
-    if (!stream) return idx_fail(error, path, strerror(errno));
-    ok = idx_slurp(stream, &found, kind, path, error);
+    *set = empty;
+    if (!stream)
+        return idx_fail(error, path, strerror(errno));
+    ok = idx_slurp(stream, set, kind, path, error);
     fclose(stream);
-    if (ok) *set = found;
+    if (!ok)
+        *set = empty;
     return ok;
 }
 
@@ -202,8 +217,8 @@ static inline int idx_match(const idx_set *images, const idx_set *labels, int cl
     }
     for (i = 0; i < labels->count; i++)
         if (labels->bytes[i] >= classes) {
-            snprintf(what, sizeof what, "label %lu is %d; labels go from 0 to %d",
-                     (unsigned long)i, labels->bytes[i], classes - 1);
+            snprintf(what, sizeof what, "label %lu is %d; labels go from 0 to %d", (unsigned long)i,
+                     labels->bytes[i], classes - 1);
             return idx_fail(error, name, what);
         }
     return 1;

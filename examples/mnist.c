@@ -64,24 +64,36 @@ typedef struct settings {
 } settings;
 
 enum option {
-    DATA, LAYERS, EPOCHS, BATCH, RATE, SEED, THREADS, SAVE, LOAD, TEST_ONLY, PICTURES, HELP
+    DATA,
+    LAYERS,
+    EPOCHS,
+    BATCH,
+    RATE,
+    SEED,
+    THREADS,
+    SAVE,
+    LOAD,
+    TEST_ONLY,
+    PICTURES,
+    HELP
 };
 
 static const struct {
     const char *name, *value, *help;
 } options[] = {
-    { "--data", "DIR", "read the four IDX files in DIR (" DEFAULT_DATA ")" },
-    { "--layers", "SIZES", "neurons in each layer (784-100-10)" },
-    { "--epochs", "N", "train for N epochs, N more after --load (20)" },
-    { "--batch", "N", "examples an update; 1: stochastic, 0: the whole set (10)" },
-    { "--rate", "ETA", "learning rate (30)" },
-    { "--seed", "N", "first weights and order of the examples (1)" },
-    { "--threads", "N", "0: as many as the build allows (0)" },
-    { "--save", "FILE", "save the network after every epoch" },
-    { "--load", "FILE", "go on with a saved network" },
-    { "--test-only", "", "do not train; needs --load" },
-    { "--pictures", "DIR", "draw learning curve, confusion matrix and weights as SVG" },
-    { "--help", "", "show this" },
+    [DATA] = { "--data", "DIR", "read the four IDX files in DIR (" DEFAULT_DATA ")" },
+    [LAYERS] = { "--layers", "SIZES", "neurons in each layer (784-100-10)" },
+    [EPOCHS] = { "--epochs", "N", "train for N epochs, N more after --load (20)" },
+    [BATCH] = { "--batch", "N", "examples an update; 1: stochastic, 0: the whole set (10)" },
+    [RATE] = { "--rate", "ETA", "learning rate (30)" },
+    [SEED] = { "--seed", "N", "first weights and order of the examples (1)" },
+    [THREADS] = { "--threads", "N", "0: as many as the build allows (0)" },
+    [SAVE] = { "--save", "FILE", "save the network after every epoch" },
+    [LOAD] = { "--load", "FILE", "go on with a saved network" },
+    [TEST_ONLY] = { "--test-only", "", "do not train; needs --load" },
+    [PICTURES] = { "--pictures", "DIR",
+                   "draw learning curve, confusion matrix and weights as SVG" },
+    [HELP] = { "--help", "", "show this" },
 };
 
 static void help(void)
@@ -142,18 +154,42 @@ static void take_layers(settings *s, const char *name, const char *text)
 static void take(settings *s, enum option option, const char *name, const char *value)
 {
     switch (option) {
-    case DATA: s->data = value; break;
-    case LAYERS: take_layers(s, name, value); break;
-    case EPOCHS: s->epochs = (int)whole_number(name, value, 1, 1000000); break;
-    case BATCH: s->batch_size = (size_t)whole_number(name, value, 0, 1000000000); break;
-    case RATE: s->learning_rate = learning_rate(name, value); break;
-    case SEED: s->seed = whole_number(name, value, 0, UINT64_MAX); break;
-    case THREADS: s->threads = (int)whole_number(name, value, 0, 1024); break;
-    case SAVE: s->save = value; break;
-    case LOAD: s->load = value; break;
-    case TEST_ONLY: s->test_only = 1; break;
-    case PICTURES: s->pictures = value; break;
-    case HELP: help(); exit(0);
+    case DATA:
+        s->data = value;
+        break;
+    case LAYERS:
+        take_layers(s, name, value);
+        break;
+    case EPOCHS:
+        s->epochs = (int)whole_number(name, value, 1, 1000000);
+        break;
+    case BATCH:
+        s->batch_size = (size_t)whole_number(name, value, 0, 1000000000);
+        break;
+    case RATE:
+        s->learning_rate = learning_rate(name, value);
+        break;
+    case SEED:
+        s->seed = whole_number(name, value, 0, UINT64_MAX);
+        break;
+    case THREADS:
+        s->threads = (int)whole_number(name, value, 0, 1024);
+        break;
+    case SAVE:
+        s->save = value;
+        break;
+    case LOAD:
+        s->load = value;
+        break;
+    case TEST_ONLY:
+        s->test_only = 1;
+        break;
+    case PICTURES:
+        s->pictures = value;
+        break;
+    case HELP:
+        help();
+        exit(0);
     }
 }
 
@@ -161,8 +197,10 @@ static enum option find_option(const char *name)
 {
     int i = 0;
 
-    while (i <= HELP && strcmp(options[i].name, name) != 0) i++;
-    if (i > HELP) fail("there is no option '%s'; --help lists them", name);
+    while (i <= HELP && strcmp(options[i].name, name) != 0)
+        i++;
+    if (i > HELP)
+        fail("there is no option '%s'; --help lists them", name);
     return (enum option)i;
 }
 
@@ -181,8 +219,10 @@ static settings read_settings(int argc, char **argv)
         }
         take(&s, option, name, argv[i]);
     }
-    if (s.test_only && !s.load) fail("--test-only needs a network to test: --load FILE");
-    if (s.test_only && s.save) fail("--test-only changes nothing that --save could save");
+    if (s.test_only && !s.load)
+        fail("--test-only needs a network to test: --load FILE");
+    if (s.test_only && s.save)
+        fail("--test-only changes nothing that --save could save");
     return s;
 }
 
@@ -242,7 +282,8 @@ static void make_directory(const char *path)
 #else
     const int failed = mkdir(path, 0777);
 #endif
-    if (failed && errno != EEXIST) fail("%s: %s", path, strerror(errno));
+    if (failed && errno != EEXIST)
+        fail("%s: %s", path, strerror(errno));
 }
 
 static void join_path(char *path, const char *directory, const char *name)
@@ -260,13 +301,15 @@ static void check_writable(const char *path)
     if (f) {
         fclose(f);
         f = fopen(path, "r+b");
-        if (!f) fail("%s: %s", path, strerror(errno));
+        if (!f)
+            fail("%s: %s", path, strerror(errno));
         fclose(f);
     }
     if (snprintf(temporary, PATH_SIZE, "%s.tmp", path) >= PATH_SIZE)
         fail("%s: the path is too long", path);
     f = fopen(temporary, "wb");
-    if (!f) fail("%s: %s", path, strerror(errno));
+    if (!f)
+        fail("%s: %s", path, strerror(errno));
     fclose(f);
     remove(temporary);
 }
@@ -297,8 +340,10 @@ static bp_status fetch(void *user, const size_t *indices, size_t n, bp_real *inp
 
     for (i = 0; i < n; i++) {
         const unsigned char *image = d->images.bytes + indices[i] * d->pixels;
-        for (k = 0; k < d->pixels; k++) inputs[i * d->pixels + k] = d->level[image[k]];
-        for (k = 0; k < CLASSES; k++) targets[i * CLASSES + k] = 0;
+        for (k = 0; k < d->pixels; k++)
+            inputs[i * d->pixels + k] = d->level[image[k]];
+        for (k = 0; k < CLASSES; k++)
+            targets[i * CLASSES + k] = 0;
         targets[i * CLASSES + d->labels.bytes[indices[i]]] = 1;
     }
     return interrupted ? BP_STOPPED : BP_OK;
@@ -312,14 +357,17 @@ static void read_digits(digits *d, const char *directory, const char *images, co
 
     join_path(path, directory, images);
     if (!idx_read(&d->images, path, IDX_IMAGES, &error))
-        fail("%s%s", error.text, strcmp(directory, DEFAULT_DATA) == 0
-             ? "; run this from the repository's root, or say --data DIR" : "");
+        fail("%s%s", error.text,
+             strcmp(directory, DEFAULT_DATA) == 0
+                 ? "; run this from the repository's root, or say --data DIR"
+                 : "");
     join_path(path, directory, labels);
     if (!idx_read(&d->labels, path, IDX_LABELS, &error) ||
         !idx_match(&d->images, &d->labels, CLASSES, path, &error))
         fail("%s", error.text);
     d->pixels = d->images.rows * d->images.columns;
-    for (i = 0; i < 256; i++) d->level[i] = (bp_real)i / 255;
+    for (i = 0; i < 256; i++)
+        d->level[i] = (bp_real)i / 255;
 }
 
 static void read_data(const settings *s, digits *training, digits *test)
@@ -329,8 +377,8 @@ static void read_data(const settings *s, digits *training, digits *test)
     if (training->images.rows != test->images.rows ||
         training->images.columns != test->images.columns)
         fail("%s: images for training and for testing differ in size", s->data);
-    if (training->pixels > 1000000)
-        fail("%s: an image has more than 1000000 pixels", s->data);
+    if (training->images.rows > 1000 || training->images.columns > 1000)
+        fail("%s: the images have more than 1000 rows or columns", s->data);
 }
 
 static bp_data as_data(digits *d)
@@ -360,8 +408,10 @@ static bp_net *load_net(const settings *s, size_t pixels)
     char layers[200];
     int l;
 
-    if (status == BP_IO_ERROR) fail("%s: the file cannot be read", s->load);
-    if (status != BP_OK) fail("%s: %s", s->load, bp_status_string(status));
+    if (status == BP_IO_ERROR)
+        fail("%s: the file cannot be read", s->load);
+    if (status != BP_OK)
+        fail("%s: %s", s->load, bp_status_string(status));
     describe_layers(layers, sizeof layers, net);
     for (l = 0; s->size_count && l < s->size_count; l++)
         if (s->size_count != net->layer_count + 1 ||
@@ -370,7 +420,8 @@ static bp_net *load_net(const settings *s, size_t pixels)
     if ((size_t)net->layers[0].inputs != pixels ||
         net->layers[net->layer_count - 1].outputs != CLASSES)
         fail("%s: the network is %s; it must begin with %d, the pixels of an image, and end"
-             " with %d", s->load, layers, (int)pixels, CLASSES);
+             " with %d",
+             s->load, layers, (int)pixels, CLASSES);
     return net;
 }
 
@@ -378,7 +429,8 @@ static bp_net *make_net(settings *s, size_t pixels)
 {
     bp_net *net;
 
-    if (s->load) return load_net(s, pixels);
+    if (s->load)
+        return load_net(s, pixels);
     if (s->size_count == 0) {
         s->size_count = 3;
         s->sizes[0] = (int)pixels;
@@ -389,7 +441,8 @@ static bp_net *make_net(settings *s, size_t pixels)
         fail("--layers must begin with %d, the pixels of an image, not %d", (int)pixels,
              s->sizes[0]);
     net = bp_create(s->sizes, s->size_count, s->seed);
-    if (!net) fail("there is not enough memory for the network");
+    if (!net)
+        fail("there is not enough memory for the network");
     return net;
 }
 
@@ -398,15 +451,18 @@ static bp_net *make_net(settings *s, size_t pixels)
 typedef struct run {
     const settings *settings;
     terminal terminal;
-    uint64_t first, last;   /* epochs */
+    uint64_t first, last;                 /* epochs */
     double started, epoch_started, drawn; /* seconds */
-    double cost;            /* of the epoch's training examples */
-    uint64_t saved;         /* the last epoch that --save has written; 0: none */
+    double cost;                          /* of the epoch's training examples */
+    uint64_t saved;                       /* the last epoch that --save has written; 0: none */
     epoch_record *records;
     size_t record_count;
 } run;
 
-static const char *style(const terminal *t, const char *code) { return t->rich ? code : ""; }
+static const char *style(const terminal *t, const char *code)
+{
+    return t->rich ? code : "";
+}
 
 static void draw_bar(const terminal *t, double share)
 {
@@ -414,7 +470,8 @@ static void draw_bar(const terminal *t, double share)
     int i;
 
     fputs(style(t, "\033[36m"), stdout);
-    for (i = 0; i < 16; i++) fputs(i < (int)(16 * share + 0.5) ? done : open, stdout);
+    for (i = 0; i < 16; i++)
+        fputs(i < (int)(16 * share + 0.5) ? done : open, stdout);
     fputs(style(t, "\033[0m"), stdout);
 }
 
@@ -443,9 +500,11 @@ static void report_epoch(const run *r, const epoch_record *e, size_t count, doub
 {
     char line[100];
 
-    snprintf(line, sizeof line, "epoch %3" PRIu64 "/%" PRIu64 "  cost %.5f  test accuracy %6.2f %%"
-             "  %8.0f examples/s", e->epoch, r->last, e->value[TRAINING_COST],
-             e->value[TEST_ACCURACY], (double)count / (took > 0 ? took : 1e-9));
+    snprintf(line, sizeof line,
+             "epoch %3" PRIu64 "/%" PRIu64 "  cost %.5f  test accuracy %6.2f %%"
+             "  %8.0f examples/s",
+             e->epoch, r->last, e->value[TRAINING_COST], e->value[TEST_ACCURACY],
+             (double)count / (took > 0 ? took : 1e-9));
     printf(r->terminal.live ? "\r%-78s\n" : "%s\n", line);
     fflush(stdout);
 }
@@ -454,7 +513,8 @@ static void save(run *r, const bp_net *net)
 {
     bp_status status;
 
-    if (!r->settings->save) return;
+    if (!r->settings->save)
+        return;
     status = bp_save(net, r->settings->save);
     if (status != BP_OK)
         fail("%s: %s after epoch %" PRIu64, r->settings->save, bp_status_string(status),
@@ -482,11 +542,13 @@ static bp_status train_epoch(run *r, bp_net *net, const bp_data *training, const
 
     r->epoch_started = r->drawn = seconds();
     status = bp_train(net, training, &how);
-    if (status != BP_OK) return status;
+    if (status != BP_OK)
+        return status;
     took = seconds() - r->epoch_started;
     save(r, net);
     status = bp_evaluate(net, test, &found);
-    if (status != BP_OK) return status;
+    if (status != BP_OK)
+        return status;
     record->epoch = net->epochs_trained;
     record->value[TRAINING_COST] = r->cost;
     record->value[TEST_COST] = found.cost;
@@ -506,8 +568,10 @@ static void give_up(const run *r, bp_status status)
         snprintf(kept, sizeof kept, "%s holds the network after epoch %" PRIu64, path, r->saved);
     else
         snprintf(kept, sizeof kept, "nothing has been saved");
-    if (r->terminal.live) putchar('\n');
-    if (status != BP_STOPPED) fail("training ended early: %s; %s", bp_status_string(status), kept);
+    if (r->terminal.live)
+        putchar('\n');
+    if (status != BP_STOPPED)
+        fail("training ended early: %s; %s", bp_status_string(status), kept);
     printf("Stopped: %s.\n", kept);
     if (r->saved && r->saved < r->last)
         printf("To go on, say the same with --load %s --epochs %" PRIu64 ".\n", path,
@@ -522,14 +586,17 @@ static void train(run *r, bp_net *net, const bp_data *training, const bp_data *t
     r->first = net->epochs_trained + 1;
     r->last = net->epochs_trained + (uint64_t)r->settings->epochs;
     r->records = (epoch_record *)malloc(sizeof *r->records * (size_t)r->settings->epochs);
-    if (!r->records) fail("there is not enough memory for the learning curve");
+    if (!r->records)
+        fail("there is not enough memory for the learning curve");
     signal(SIGINT, interrupt);
     r->started = seconds();
     while (status == BP_OK && net->epochs_trained < r->last)
         status = train_epoch(r, net, training, test);
     signal(SIGINT, SIG_DFL);
-    if (interrupted) status = BP_STOPPED;
-    if (status != BP_OK) give_up(r, status);
+    if (interrupted)
+        status = BP_STOPPED;
+    if (status != BP_OK)
+        give_up(r, status);
 }
 
 /* ---- reading the test set ---- */
@@ -545,7 +612,8 @@ static int largest(const bp_real *a)
     int j, best = 0;
 
     for (j = 1; j < CLASSES; j++)
-        if (a[j] > a[best]) best = j;
+        if (a[j] > a[best])
+            best = j;
     return best;
 }
 
@@ -555,11 +623,14 @@ static void read_all(const bp_net *net, digits *test, reading *readings)
     bp_real a[CLASSES], y[CLASSES];
     size_t i;
 
-    if (!x) fail("there is not enough memory for an image");
+    if (!x)
+        fail("there is not enough memory for an image");
     for (i = 0; i < test->images.count; i++) {
         bp_status status = fetch(test, &i, 1, x, y);
-        if (status == BP_OK) status = bp_predict(net, x, 1, a);
-        if (status != BP_OK) fail("test image %lu: %s", (unsigned long)i, bp_status_string(status));
+        if (status == BP_OK)
+            status = bp_predict(net, x, 1, a);
+        if (status != BP_OK)
+            fail("test image %lu: %s", (unsigned long)i, bp_status_string(status));
         readings[i].index = i;
         readings[i].meant = test->labels.bytes[i];
         readings[i].read = largest(a);
@@ -576,6 +647,7 @@ static void draw_learning_curve(const terminal *t, const epoch_record *records, 
     enum { ROWS = 8, MOST_COLUMNS = 60 };
     const size_t columns = count < MOST_COLUMNS ? count : MOST_COLUMNS;
     const size_t wide = MOST_COLUMNS / columns < 4 ? MOST_COLUMNS / columns : 4;
+    const char *dot = t->rich ? "\xe2\x97\x8f" : "*";
     double least = 100, most = 0, range;
     size_t i;
     int row;
@@ -590,14 +662,14 @@ static void draw_learning_curve(const terminal *t, const epoch_record *records, 
             const size_t k = columns > 1 ? i * (count - 1) / (columns - 1) : 0;
             const double height = (records[k].value[TEST_ACCURACY] - least) / range;
             const int here = (int)(height * (ROWS - 1) + 0.5) == row;
-            printf("%s%s%s%*s", style(t, "\033[36m"),
-                   !here ? " " : t->rich ? "\xe2\x97\x8f" : "*", style(t, "\033[0m"),
+            printf("%s%s%s%*s", style(t, "\033[36m"), here ? dot : " ", style(t, "\033[0m"),
                    (int)wide - 1, "");
         }
         putchar('\n');
     }
     printf("%10s%s", "", t->rich ? "\xe2\x94\x94" : "+");
-    for (i = 0; i <= columns * wide; i++) fputs(t->rich ? "\xe2\x94\x80" : "-", stdout);
+    for (i = 0; i <= columns * wide; i++)
+        fputs(t->rich ? "\xe2\x94\x80" : "-", stdout);
     putchar('\n');
 }
 
@@ -607,7 +679,8 @@ static void draw_confusion(const terminal *t, size_t counts[CLASSES][CLASSES])
 
     printf("\n%sConfusion matrix%s: a row for each digit meant, a column for each digit read\n\n ",
            style(t, "\033[1m"), style(t, "\033[0m"));
-    for (j = 0; j < CLASSES; j++) printf("%6d", j);
+    for (j = 0; j < CLASSES; j++)
+        printf("%6d", j);
     puts("    right");
     for (i = 0; i < CLASSES; i++) {
         size_t total = 0;
@@ -616,8 +689,8 @@ static void draw_confusion(const terminal *t, size_t counts[CLASSES][CLASSES])
             const size_t count = counts[i][j];
             total += count;
             if (count)
-                printf("%s%6lu%s", style(t, i == j ? "\033[32m" : "\033[33m"),
-                       (unsigned long)count, style(t, "\033[0m"));
+                printf("%s%6lu%s", style(t, i == j ? "\033[32m" : "\033[33m"), (unsigned long)count,
+                       style(t, "\033[0m"));
             else
                 printf("%s     .%s", style(t, "\033[90m"), style(t, "\033[0m"));
         }
@@ -641,14 +714,17 @@ static window find_ink(const digits *d, size_t index)
     w.image = d->images.bytes + index * d->pixels;
     for (y = 0; y < w.rows; y++)
         for (x = 0; x < w.columns; x++) {
-            if (w.image[y * w.columns + x] == 0) continue;
+            if (w.image[y * w.columns + x] == 0)
+                continue;
             x0 = x < x0 ? x : x0;
             x1 = x > x1 ? x : x1;
             y0 = y < y0 ? y : y0;
             y1 = y > y1 ? y : y1;
         }
-    if (x1 - x0 >= w.side) w.side = x1 - x0 + 1;
-    if (y1 - y0 >= w.side) w.side = y1 - y0 + 1;
+    if (x1 - x0 >= w.side)
+        w.side = x1 - x0 + 1;
+    if (y1 - y0 >= w.side)
+        w.side = y1 - y0 + 1;
     w.left = (x0 + x1 + 1 - w.side) / 2;
     w.top = (y0 + y1 + 1 - w.side) / 2;
     return w;
@@ -685,7 +761,8 @@ static void draw_misread(const terminal *t, const digits *test, const reading *r
     size_t i, first;
     long y;
 
-    if (count == 0) return;
+    if (count == 0)
+        return;
     printf("\n%sMisread%s with the greatest confidence:\n", style(t, "\033[1m"),
            style(t, "\033[0m"));
     for (first = 0; first < count; first += ACROSS) {
@@ -710,8 +787,10 @@ static int compare_readings(const void *a, const void *b)
 {
     const reading *p = (const reading *)a, *q = (const reading *)b;
 
-    if ((p->meant == p->read) != (q->meant == q->read)) return p->meant == p->read ? 1 : -1;
-    if (p->output < q->output || p->output > q->output) return p->output < q->output ? 1 : -1;
+    if ((p->meant == p->read) != (q->meant == q->read))
+        return p->meant == p->read ? 1 : -1;
+    if (p->output < q->output || p->output > q->output)
+        return p->output < q->output ? 1 : -1;
     return p->index < q->index ? -1 : 1;
 }
 
@@ -725,8 +804,10 @@ static void check_outputs(const settings *s)
     char path[PATH_SIZE];
     int i;
 
-    if (s->save) check_writable(s->save);
-    if (!s->pictures) return;
+    if (s->save)
+        check_writable(s->save);
+    if (!s->pictures)
+        return;
     make_directory(s->pictures);
     for (i = 0; i < 3; i++) {
         join_path(path, s->pictures, picture_names[i]);
@@ -740,16 +821,21 @@ static void write_pictures(const run *r, const bp_net *net, const digits *test,
     char path[PATH_SIZE];
     int i;
 
+    putchar('\n');
     for (i = 0; i < 3; i++) {
         int ok = 1;
         join_path(path, r->settings->pictures, picture_names[i]);
-        if (i == 0 && r->record_count == 0) continue;
-        if (i == 0) ok = picture_learning_curve(path, r->records, r->record_count);
-        if (i == 1) ok = picture_confusion(path, counts);
+        if (i == 0 && r->record_count == 0)
+            continue;
+        if (i == 0)
+            ok = picture_learning_curve(path, r->records, r->record_count);
+        if (i == 1)
+            ok = picture_confusion(path, counts);
         if (i == 2)
             ok = picture_weights(path, &net->layers[0], test->images.rows, test->images.columns);
-        if (!ok) fail("%s: the picture cannot be written", path);
-        printf("%s%s\n", i == 0 || r->record_count == 0 ? "\n" : "", path);
+        if (!ok)
+            fail("%s: the picture cannot be written", path);
+        puts(path);
     }
 }
 
@@ -760,20 +846,23 @@ static void test_net(const run *r, const bp_net *net, digits *test)
     size_t counts[CLASSES][CLASSES] = { { 0 } };
     size_t i, wrong = 0;
 
-    if (!readings) fail("there is not enough memory for %lu readings", (unsigned long)count);
+    if (!readings)
+        fail("there is not enough memory for %lu readings", (unsigned long)count);
     read_all(net, test, readings);
     for (i = 0; i < count; i++) {
         counts[readings[i].meant][readings[i].read]++;
         wrong += readings[i].meant != readings[i].read;
     }
     qsort(readings, count, sizeof *readings, compare_readings);
-    if (r->record_count > 1) draw_learning_curve(&r->terminal, r->records, r->record_count);
+    if (r->record_count > 1)
+        draw_learning_curve(&r->terminal, r->records, r->record_count);
     draw_confusion(&r->terminal, counts);
     draw_misread(&r->terminal, test, readings, wrong < MISREAD_SHOWN ? wrong : MISREAD_SHOWN);
     printf("\nTest accuracy after epoch %" PRIu64 ": %.2f %%, %lu of %lu read rightly\n",
            net->epochs_trained, 100 * (double)(count - wrong) / (double)count,
            (unsigned long)(count - wrong), (unsigned long)count);
-    if (r->settings->pictures) write_pictures(r, net, test, counts);
+    if (r->settings->pictures)
+        write_pictures(r, net, test, counts);
     free(readings);
 }
 
@@ -797,7 +886,8 @@ int main(int argc, char **argv)
            (unsigned long)training.images.count, (unsigned long)test.images.count);
     training_data = as_data(&training);
     test_data = as_data(&test);
-    if (!s.test_only) train(&r, net, &training_data, &test_data);
+    if (!s.test_only)
+        train(&r, net, &training_data, &test_data);
     test_net(&r, net, &test);
 
     bp_free(net);
@@ -806,6 +896,7 @@ int main(int argc, char **argv)
     idx_free(&training.labels);
     idx_free(&test.images);
     idx_free(&test.labels);
-    if (fflush(stdout) || ferror(stdout)) fail("standard output cannot be written");
+    if (fflush(stdout) || ferror(stdout))
+        fail("standard output cannot be written");
     return 0;
 }

@@ -27,7 +27,8 @@ static FILE *svg_open(const char *path, int width, int height, const char *title
 {
     FILE *f = fopen(path, "w");
 
-    if (!f) return NULL;
+    if (!f)
+        return NULL;
     fprintf(f,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\""
             " viewBox=\"0 0 %d %d\" font-family=\"Helvetica, Arial, sans-serif\""
@@ -50,8 +51,8 @@ static int svg_close(FILE *f)
 static void svg_text(FILE *f, double x, double y, const char *anchor, const char *style,
                      const char *text)
 {
-    fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" %s>%s</text>\n", x, y, anchor,
-            style, text);
+    fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" %s>%s</text>\n", x, y, anchor, style,
+            text);
 }
 
 static void svg_line(FILE *f, double x1, double y1, double x2, double y2, const char *style)
@@ -62,8 +63,10 @@ static void svg_line(FILE *f, double x1, double y1, double x2, double y2, const 
 
 static void svg_upright_text(FILE *f, double x, double y, const char *text)
 {
-    fprintf(f, "<text transform=\"translate(%.1f %.1f) rotate(-90)\" text-anchor=\"middle\">"
-               "%s</text>\n", x, y, text);
+    fprintf(f,
+            "<text transform=\"translate(%.1f %.1f) rotate(-90)\" text-anchor=\"middle\">"
+            "%s</text>\n",
+            x, y, text);
 }
 
 /* ---- the learning curve ---- */
@@ -91,7 +94,8 @@ static double tick_step(double range, int most, double least)
     double step = least;
     int i;
 
-    for (i = 0; range / step > most; i = (i + 1) % 3) step *= next[i];
+    for (i = 0; range / step > most; i = (i + 1) % 3)
+        step *= next[i];
     return step;
 }
 
@@ -150,8 +154,10 @@ static void widen(double *least, double *greatest, const epoch_record *records, 
     size_t i;
 
     for (i = 0; i < count; i++) {
-        if (records[i].value[measure] < *least) *least = records[i].value[measure];
-        if (records[i].value[measure] > *greatest) *greatest = records[i].value[measure];
+        if (records[i].value[measure] < *least)
+            *least = records[i].value[measure];
+        if (records[i].value[measure] > *greatest)
+            *greatest = records[i].value[measure];
     }
 }
 
@@ -172,7 +178,8 @@ static int picture_learning_curve(const char *path, const epoch_record *records,
     FILE *f = svg_open(path, 940, 410, "Learning curve");
     double bottom;
 
-    if (!f) return 0;
+    if (!f)
+        return 0;
     cost.x0 = accuracy.x0 = (double)records[0].epoch - 1;
     cost.x1 = accuracy.x1 = (double)records[count - 1].epoch;
     widen(&cost.y0, &cost.y1, records, count, TRAINING_COST);
@@ -203,9 +210,12 @@ static void confusion_cell(FILE *f, double x, double y, size_t count, double str
 {
     char text[40];
 
-    fprintf(f, "<rect x=\"%.0f\" y=\"%.0f\" width=\"42\" height=\"42\" fill=\"%s\""
-               " fill-opacity=\"%.3f\"/>\n", x, y, right ? BLUE : ORANGE, strength);
-    if (count == 0) return;
+    fprintf(f,
+            "<rect x=\"%.0f\" y=\"%.0f\" width=\"42\" height=\"42\" fill=\"%s\""
+            " fill-opacity=\"%.3f\"/>\n",
+            x, y, right ? BLUE : ORANGE, strength);
+    if (count == 0)
+        return;
     snprintf(text, sizeof text, "%lu", (unsigned long)count);
     svg_text(f, x + 21, y + 26, "middle", strength > 0.6 ? "fill=\"#fff\"" : "", text);
 }
@@ -220,14 +230,16 @@ static void confusion_row(FILE *f, size_t counts[CLASSES][CLASSES], int meant, s
     snprintf(text, sizeof text, "%d", meant);
     svg_text(f, 82, y + 26, "end", "font-weight=\"bold\"", text);
     svg_text(f, 117 + 44 * meant, 82, "middle", "font-weight=\"bold\"", text);
-    for (read = 0; read < CLASSES; read++) total += counts[meant][read];
+    for (read = 0; read < CLASSES; read++)
+        total += counts[meant][read];
     for (read = 0; read < CLASSES; read++) {
         const size_t count = counts[meant][read];
         const size_t whole = read == meant ? total : worst;
         confusion_cell(f, 96 + 44 * read, y, count,
                        count ? 0.08 + 0.85 * (double)count / (double)whole : 0.04, read == meant);
     }
-    if (total == 0) return;
+    if (total == 0)
+        return;
     snprintf(text, sizeof text, "%.1f %%", 100 * (double)counts[meant][meant] / (double)total);
     svg_text(f, 600, y + 26, "end", "", text);
 }
@@ -239,12 +251,15 @@ static int picture_confusion(const char *path, size_t counts[CLASSES][CLASSES])
     FILE *f = svg_open(path, 640, 590, "Confusion matrix");
     int i, j;
 
-    if (!f) return 0;
+    if (!f)
+        return 0;
     for (i = 0; i < CLASSES; i++)
         for (j = 0; j < CLASSES; j++) {
             total += counts[i][j];
-            if (i == j) right += counts[i][j];
-            if (i != j && counts[i][j] > worst) worst = counts[i][j];
+            if (i == j)
+                right += counts[i][j];
+            if (i != j && counts[i][j] > worst)
+                worst = counts[i][j];
         }
     snprintf(title, sizeof title, "%lu of %lu test digits read rightly: %.2f %%",
              (unsigned long)right, (unsigned long)total, 100 * (double)right / (double)total);
@@ -252,7 +267,8 @@ static int picture_confusion(const char *path, size_t counts[CLASSES][CLASSES])
     svg_text(f, 316, 60, "middle", "", "digit read");
     svg_text(f, 600, 82, "end", "", "right");
     svg_upright_text(f, 50, 310, "digit meant");
-    for (i = 0; i < CLASSES; i++) confusion_row(f, counts, i, worst);
+    for (i = 0; i < CLASSES; i++)
+        confusion_row(f, counts, i, worst);
     confusion_cell(f, 96, 542, 0, 0.6, 1);
     svg_text(f, 146, 567, "start", "", "read rightly");
     confusion_cell(f, 316, 542, 0, 0.6, 0);
@@ -273,12 +289,12 @@ typedef struct png {
 /* Writes the bytes held, one to three of them, as four digits of base64. */
 static void png_flush(png *p)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     int i;
 
     p->bits <<= 8 * (3 - p->held);
-    for (i = 0; i < 4; i++) putc(i <= p->held ? digits[p->bits >> (18 - 6 * i) & 63] : '=', p->f);
+    for (i = 0; i < 4; i++)
+        putc(i <= p->held ? digits[p->bits >> (18 - 6 * i) & 63] : '=', p->f);
     p->bits = 0;
     p->held = 0;
 }
@@ -288,16 +304,19 @@ static void png_byte(png *p, unsigned long byte)
     int i;
 
     p->crc ^= byte;
-    for (i = 0; i < 8; i++) p->crc = p->crc & 1 ? p->crc >> 1 ^ 0xedb88320ul : p->crc >> 1;
+    for (i = 0; i < 8; i++)
+        p->crc = p->crc & 1 ? p->crc >> 1 ^ 0xedb88320ul : p->crc >> 1;
     p->bits = p->bits << 8 | byte;
-    if (++p->held == 3) png_flush(p);
+    if (++p->held == 3)
+        png_flush(p);
 }
 
 static void png_number(png *p, unsigned long number)
 {
     int shift;
 
-    for (shift = 24; shift >= 0; shift -= 8) png_byte(p, number >> shift & 255);
+    for (shift = 24; shift >= 0; shift -= 8)
+        png_byte(p, number >> shift & 255);
 }
 
 static void png_chunk(png *p, unsigned long length, const char *type)
@@ -306,10 +325,14 @@ static void png_chunk(png *p, unsigned long length, const char *type)
 
     png_number(p, length);
     p->crc = 0xfffffffful;
-    for (i = 0; i < 4; i++) png_byte(p, (unsigned char)type[i]);
+    for (i = 0; i < 4; i++)
+        png_byte(p, (unsigned char)type[i]);
 }
 
-static void png_chunk_end(png *p) { png_number(p, p->crc ^ 0xfffffffful); }
+static void png_chunk_end(png *p)
+{
+    png_number(p, p->crc ^ 0xfffffffful);
+}
 
 /* The signature, the header of an image of 8 bits a pixel, and its palette. */
 static void png_begin(png *p, unsigned long width, unsigned long height,
@@ -319,15 +342,18 @@ static void png_begin(png *p, unsigned long width, unsigned long height,
     static const unsigned char format[] = { 8, 3, 0, 0, 0 };
     int i, c;
 
-    for (i = 0; i < 8; i++) png_byte(p, signature[i]);
+    for (i = 0; i < 8; i++)
+        png_byte(p, signature[i]);
     png_chunk(p, 13, "IHDR");
     png_number(p, width);
     png_number(p, height);
-    for (i = 0; i < 5; i++) png_byte(p, format[i]);
+    for (i = 0; i < 5; i++)
+        png_byte(p, format[i]);
     png_chunk_end(p);
     png_chunk(p, 768, "PLTE");
     for (i = 0; i < 256; i++)
-        for (c = 0; c < 3; c++) png_byte(p, palette[i][c]);
+        for (c = 0; c < 3; c++)
+            png_byte(p, palette[i][c]);
     png_chunk_end(p);
 
     /* Every row is one stored block of zlib: five bytes, the row's filter (none), the row. */
@@ -363,7 +389,8 @@ static void png_end(png *p)
     png_chunk_end(p);
     png_chunk(p, 0, "IEND");
     png_chunk_end(p);
-    if (p->held) png_flush(p);
+    if (p->held)
+        png_flush(p);
 }
 
 /* ---- the weights of the first layer ---- */
@@ -397,7 +424,8 @@ static unsigned long weight_pixel(const weight_grid *g, size_t x, size_t y)
 
     x %= g->columns + 2;
     y %= g->rows + 2;
-    if (neuron >= g->neurons || x >= g->columns || y >= g->rows) return 255;
+    if (neuron >= g->neurons || x >= g->columns || y >= g->rows)
+        return 255;
     level = (double)g->weights[(neuron * g->rows + y) * g->columns + x] / g->most;
     level = level < -1 ? -1 : level > 1 ? 1 : level;
     return (unsigned long)(127.5 + 127 * level);
@@ -411,14 +439,16 @@ static void weight_image(FILE *f, const weight_grid *g, double width)
     size_t x, y;
 
     p.f = f;
-    fprintf(f, "<image x=\"40\" y=\"50\" width=\"%.1f\" height=\"%.1f\""
-               " style=\"image-rendering:pixelated\" href=\"data:image/png;base64,",
+    fprintf(f,
+            "<image x=\"40\" y=\"50\" width=\"%.1f\" height=\"%.1f\""
+            " style=\"image-rendering:pixelated\" href=\"data:image/png;base64,",
             width, width * (double)h / (double)w);
     weight_palette(palette);
     png_begin(&p, (unsigned long)w, (unsigned long)h, palette);
     for (y = 0; y < h; y++) {
         png_row_begin(&p, (unsigned long)w, y + 1 == h);
-        for (x = 0; x < w; x++) png_row_byte(&p, weight_pixel(g, x, y));
+        for (x = 0; x < w; x++)
+            png_row_byte(&p, weight_pixel(g, x, y));
     }
     png_end(&p);
     fputs("\"/>\n", f);
@@ -433,7 +463,8 @@ static void weight_legend(FILE *f, double x, double y, double most)
             "<stop offset=\"0.5\" stop-color=\"#f7f7f7\"/><stop offset=\"1\""
             " stop-color=\"#b2182b\"/></linearGradient></defs>\n"
             "<rect x=\"%.0f\" y=\"%.0f\" width=\"240\" height=\"14\" fill=\"url(#scale)\""
-            " stroke=\"#999\"/>\n", x, y);
+            " stroke=\"#999\"/>\n",
+            x, y);
     snprintf(text, sizeof text, "&#8804; &#8722;%.2g", most);
     svg_text(f, x, y + 30, "middle", "", text);
     svg_text(f, x + 120, y + 30, "middle", "", "0");
@@ -463,21 +494,23 @@ static int picture_weights(const char *path, const bp_layer *layer, size_t rows,
     char title[120];
     FILE *f;
 
-    if (g.neurons > 400) g.neurons = 400;
-    while (g.across * g.across * (columns + 2) < g.neurons * (rows + 2)) g.across++;
+    if (g.neurons > 400)
+        g.neurons = 400;
+    while (g.across * g.across * (columns + 2) < g.neurons * (rows + 2))
+        g.across++;
     g.down = (g.neurons + g.across - 1) / g.across;
     g.most = weight_scale(&g);
     width = g.across < 6 ? 120.0 * (double)g.across : 720;
     height = width * (double)(g.down * (rows + 2)) / (double)(g.across * (columns + 2));
 
     f = svg_open(path, width < 560 ? 640 : (int)width + 80, (int)height + 120, "Weights");
-    if (!f) return 0;
+    if (!f)
+        return 0;
     if (g.neurons < (size_t)layer->outputs)
         snprintf(title, sizeof title, "First layer: the weights of %lu of its %d neurons",
                  (unsigned long)g.neurons, layer->outputs);
     else
-        snprintf(title, sizeof title, "First layer: the weights of its %d neurons",
-                 layer->outputs);
+        snprintf(title, sizeof title, "First layer: the weights of its %d neurons", layer->outputs);
     svg_text(f, 40, 30, "start", "font-size=\"15\" font-weight=\"bold\"", title);
     weight_image(f, &g, width);
     weight_legend(f, 60, height + 72, g.most);

@@ -24,8 +24,10 @@ static int read_digit(const bp_net *net, const unsigned char *picture, const cha
     bp_real x[PIXELS], a[DIGITS];
     int k, best = 0, next = 1;
 
-    for (k = 0; k < PIXELS; k++) x[k] = (bp_real)picture[k] / 255;
-    if (bp_predict(net, x, 1, a) != BP_OK) return 0;
+    for (k = 0; k < PIXELS; k++)
+        x[k] = (bp_real)picture[k] / 255;
+    if (bp_predict(net, x, 1, a) != BP_OK)
+        return 0;
 
     for (k = 1; k < DIGITS; k++) {
         if (a[k] > a[best]) {
@@ -48,7 +50,8 @@ static int read_idx(const bp_net *net, const char *path, idx_error *error)
     size_t i;
     int ok = 1;
 
-    if (!idx_read(&set, path, IDX_IMAGES, error)) return 0;
+    if (!idx_read(&set, path, IDX_IMAGES, error))
+        return 0;
     if (set.rows != FIELD || set.columns != FIELD)
         ok = idx_fail(error, path, "the images are not 28 x 28");
     for (i = 0; ok && i < set.count; i++) {
@@ -75,13 +78,16 @@ static long pgm_number(FILE *f)
 
     while (isspace(c) || c == '#') {
         if (c == '#')
-            while (c != '\n' && c != EOF) c = getc(f);
+            while (c != '\n' && c != EOF)
+                c = getc(f);
         else
             c = getc(f);
     }
-    if (!isdigit(c)) return -1;
+    if (!isdigit(c))
+        return -1;
     for (; isdigit(c); c = getc(f))
-        if (number <= 65535) number = number * 10 + (c - '0');
+        if (number <= 65535)
+            number = number * 10 + (c - '0');
     return c == EOF || isspace(c) ? number : -1;
 }
 
@@ -89,7 +95,8 @@ static long pgm_pixel(FILE *f, int plain, long white)
 {
     int high, low;
 
-    if (plain) return pgm_number(f);
+    if (plain)
+        return pgm_number(f);
     high = white > 255 ? getc(f) : 0;
     low = getc(f);
     return high == EOF || low == EOF ? -1 : high * 256L + low;
@@ -102,11 +109,14 @@ static int read_pgm_body(FILE *f, picture *p, int plain, long white, const char 
     long i, value;
 
     p->ink = (unsigned char *)malloc((size_t)count);
-    if (!p->ink) return idx_fail(error, path, "there is not enough memory for the picture");
+    if (!p->ink)
+        return idx_fail(error, path, "there is not enough memory for the picture");
     for (i = 0; i < count; i++) {
         value = pgm_pixel(f, plain, white);
-        if (value < 0) return idx_fail(error, path, "the picture is cut short or damaged");
-        if (value > white) return idx_fail(error, path, "a pixel is brighter than white");
+        if (value < 0)
+            return idx_fail(error, path, "the picture is cut short or damaged");
+        if (value > white)
+            return idx_fail(error, path, "a pixel is brighter than white");
         p->ink[i] = (unsigned char)(value * 255 / white);
     }
     return 1;
@@ -137,8 +147,10 @@ static void invert_paper(picture *p)
     const int corners = p->ink[0] + p->ink[right] + p->ink[bottom] + p->ink[bottom + right];
     long i;
 
-    if (corners <= 2 * 255) return;
-    for (i = 0; i < p->width * p->height; i++) p->ink[i] = (unsigned char)(255 - p->ink[i]);
+    if (corners <= 2 * 255)
+        return;
+    for (i = 0; i < p->width * p->height; i++)
+        p->ink[i] = (unsigned char)(255 - p->ink[i]);
 }
 
 /* The part of the picture that has ink. */
@@ -154,13 +166,15 @@ static box find_ink(const picture *p)
 
     for (y = 0; y < p->height; y++)
         for (x = 0; x < p->width; x++) {
-            if (p->ink[y * p->width + x] < FAINT) continue;
+            if (p->ink[y * p->width + x] < FAINT)
+                continue;
             x0 = x < x0 ? x : x0;
             x1 = x > x1 ? x : x1;
             y0 = y < y0 ? y : y0;
             y1 = y > y1 ? y : y1;
         }
-    if (x1 < 0) return b;
+    if (x1 < 0)
+        return b;
     b.left = x0;
     b.top = y0;
     b.width = x1 - x0 + 1;
@@ -234,7 +248,8 @@ static int read_picture(const bp_net *net, FILE *f, const char *path, idx_error 
     if (ok) {
         invert_paper(&p);
         b = find_ink(&p);
-        if (b.width == 0) ok = idx_fail(error, path, "the picture is blank");
+        if (b.width == 0)
+            ok = idx_fail(error, path, "the picture is blank");
     }
     if (ok) {
         if (p.width == FIELD && p.height == FIELD)
@@ -256,7 +271,8 @@ static int read_file(const bp_net *net, const char *path, idx_error *error)
     FILE *f = fopen(path, "rb");
     int first, ok;
 
-    if (!f) return idx_fail(error, path, strerror(errno));
+    if (!f)
+        return idx_fail(error, path, strerror(errno));
     first = getc(f);
     if (first == 0) {
         ok = read_idx(net, path, error);
@@ -288,16 +304,20 @@ int main(int argc, char **argv)
              "0 to 1, then the runner-up.");
         return 0;
     }
-    if (argc < 3) return fail("", "needs a network and a picture; --help says more");
+    if (argc < 3)
+        return fail("", "needs a network and a picture; --help says more");
 
     status = bp_load(&net, argv[1]);
-    if (status != BP_OK) return fail(argv[1], bp_status_string(status));
+    if (status != BP_OK)
+        return fail(argv[1], bp_status_string(status));
     if (net->layers[0].inputs != PIXELS || net->layers[net->layer_count - 1].outputs != DIGITS) {
         bp_free(net);
         return fail(argv[1], "the network does not lead from 784 pixels to 10 digits");
     }
-    for (i = 2; ok && i < argc; i++) ok = read_file(net, argv[i], &error);
+    for (i = 2; ok && i < argc; i++)
+        ok = read_file(net, argv[i], &error);
     bp_free(net);
-    if (!ok) return fail("", error.text);
+    if (!ok)
+        return fail("", error.text);
     return fflush(stdout) ? fail("standard output", strerror(errno)) : 0;
 }

@@ -39,7 +39,8 @@ static double square_root(double square)
     double root = square > 1 ? square : 1;
     int i;
 
-    for (i = 0; i < 60; i++) root = 0.5 * (root + square / root);
+    for (i = 0; i < 60; i++)
+        root = 0.5 * (root + square / root);
     return root;
 }
 
@@ -67,16 +68,20 @@ static void measure(double *degrees, bp_real *x, bp_real *y, scale *s)
         const double position = 2.0 * i / (SAMPLES - 1) - 1;
         degrees[i] = curve(position) + noise(&state);
         x[i] = (bp_real)position;
-        if (i == 0 || degrees[i] < s->least) s->least = degrees[i];
-        if (i == 0 || degrees[i] > s->greatest) s->greatest = degrees[i];
+        if (i == 0 || degrees[i] < s->least)
+            s->least = degrees[i];
+        if (i == 0 || degrees[i] > s->greatest)
+            s->greatest = degrees[i];
     }
-    for (i = 0; i < SAMPLES; i++) y[i] = (bp_real)to_target(s, degrees[i]);
+    for (i = 0; i < SAMPLES; i++)
+        y[i] = (bp_real)to_target(s, degrees[i]);
 }
 
 static int on_progress(void *user, const bp_progress *p)
 {
     (void)user;
-    if (p->epoch % 500 == 0) printf("epoch %4d  cost %.6f\n", (int)p->epoch, p->cost);
+    if (p->epoch % 500 == 0)
+        printf("epoch %4d  cost %.6f\n", (int)p->epoch, p->cost);
     return 0;
 }
 
@@ -86,7 +91,8 @@ static void plot(const double *degrees, const bp_real *a, const scale *s)
     int i, column, row;
 
     for (row = 0; row < HEIGHT; row++)
-        for (column = 0; column < WIDTH; column++) picture[row][column] = ' ';
+        for (column = 0; column < WIDTH; column++)
+            picture[row][column] = ' ';
     for (i = 0; i < SAMPLES; i++) {
         column = i * WIDTH / SAMPLES;
         row = (int)((to_target(s, degrees[i]) - 0.1) / 0.8 * (HEIGHT - 1) + 0.5);
@@ -95,7 +101,8 @@ static void plot(const double *degrees, const bp_real *a, const scale *s)
     for (i = 0; i < SAMPLES; i++) {
         column = i * WIDTH / SAMPLES;
         row = (int)(((double)a[i] - 0.1) / 0.8 * (HEIGHT - 1) + 0.5);
-        if (row >= 0 && row < HEIGHT) picture[row][column] = '#';
+        if (row >= 0 && row < HEIGHT)
+            picture[row][column] = '#';
     }
     puts("\nmeasurements (.) and fit (#)\n");
     for (row = HEIGHT - 1; row >= 0; row--)
@@ -124,8 +131,10 @@ int main(void)
 
     net = bp_create(sizes, 4, 1);
     status = bp_train(net, &data, &training);
-    if (status == BP_OK) status = bp_evaluate(net, &data, &found);
-    if (status == BP_OK) status = bp_predict(net, x, SAMPLES, a);
+    if (status == BP_OK)
+        status = bp_evaluate(net, &data, &found);
+    if (status == BP_OK)
+        status = bp_predict(net, x, SAMPLES, a);
     bp_free(net);
     if (status != BP_OK) {
         fprintf(stderr, "regression: %s\n", bp_status_string(status));

@@ -19,26 +19,26 @@ enum { CHECK_SHOWN = 20 };
 
 static size_t check_passed, check_failed, check_skipped;
 
-#define CHECK(condition, ...) \
-    do { \
-        if (condition) \
-            check_passed++; \
+#define CHECK(condition, ...)                                  \
+    do {                                                       \
+        if (condition)                                         \
+            check_passed++;                                    \
         else if (check_show(__FILE__, __LINE__, #condition)) { \
-            printf(__VA_ARGS__); \
-            putchar('\n'); \
-            fflush(stdout); \
-        } \
+            printf(__VA_ARGS__);                               \
+            putchar('\n');                                     \
+            fflush(stdout);                                    \
+        }                                                      \
     } while (0)
 
-#define CHECK_BYTES(got, want, size, ...) \
-    do { \
-        const size_t check_at = check_difference(got, want, size); \
-        if (check_at == (size_t)(size)) \
-            check_passed++; \
-        else if (check_show(__FILE__, __LINE__, #got " equals " #want)) { \
-            printf(__VA_ARGS__); \
+#define CHECK_BYTES(got, want, size, ...)                                                 \
+    do {                                                                                  \
+        const size_t check_at = check_difference(got, want, size);                        \
+        if (check_at == (size_t)(size))                                                   \
+            check_passed++;                                                               \
+        else if (check_show(__FILE__, __LINE__, #got " equals " #want)) {                 \
+            printf(__VA_ARGS__);                                                          \
             printf(" (first difference at byte %zu of %zu)\n", check_at, (size_t)(size)); \
-        } \
+        }                                                                                 \
     } while (0)
 
 #define SKIP(why) (check_skipped++, (void)printf("%s:%d: skipped: %s\n", __FILE__, __LINE__, why))
@@ -47,7 +47,8 @@ static size_t check_passed, check_failed, check_skipped;
 static inline int check_show(const char *file, int line, const char *condition)
 {
     check_failed++;
-    if (check_failed > CHECK_SHOWN) return 0;
+    if (check_failed > CHECK_SHOWN)
+        return 0;
     printf("%s:%d: failed: %s\n    ", file, line, condition);
     return 1;
 }
@@ -57,14 +58,16 @@ static inline size_t check_difference(const void *got, const void *want, size_t 
 {
     const unsigned char *a = (const unsigned char *)got, *b = (const unsigned char *)want;
     size_t i = 0;
-    while (i < size && a[i] == b[i]) i++;
+    while (i < size && a[i] == b[i])
+        i++;
     return i;
 }
 
 static inline int check_report(const char *name)
 {
     printf("%s: %zu passed, %zu failed", name, check_passed, check_failed);
-    if (check_skipped > 0) printf(", %zu skipped", check_skipped);
+    if (check_skipped > 0)
+        printf(", %zu skipped", check_skipped);
     putchar('\n');
     return check_failed > 0;
 }

@@ -31,13 +31,15 @@ run() {
     p=$(number "$last" passed) f=$(number "$last" failed) s=$(number "$last" skipped)
     if [ -z "$p" ] || [ -z "$f" ]; then
         p=0 f=1
-        last="$name: broke off with exit status $status"
+        last="$name: broke off, exit status $status"
     elif [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
         f=1
         last="$last, but exit status $status"
     fi
+    last="$name: ${last#*: }"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + ${s:-0}))
-    [ "$f" -eq 0 ] || sed 's/^/    /' "$log"
+    # All but the last line, which follows under the test's full name.
+    [ "$f" -eq 0 ] || sed 's/^/    /; $d' "$log"
     [ "$f" -ne 0 ] || [ "${s:-0}" -eq 0 ] || grep ': skipped: ' "$log" | sed 's/^/    /'
     echo "$last"
 }

@@ -26,9 +26,11 @@ static void *counted_malloc(size_t size)
     void *memory;
     allocations++;
     /* A gigabyte is more than any test here can mean. */
-    if (allocations == fail_at || size > (size_t)1 << 30) return NULL;
+    if (allocations == fail_at || size > (size_t)1 << 30)
+        return NULL;
     memory = malloc(size);
-    if (memory == NULL) abort();
+    if (memory == NULL)
+        abort();
     /* Whoever reads memory before writing it shall not find zeros. */
     memset(memory, 0xcd, size);
     live++;
@@ -37,7 +39,8 @@ static void *counted_malloc(size_t size)
 
 static void counted_free(void *pointer)
 {
-    if (pointer == NULL) return;
+    if (pointer == NULL)
+        return;
     live--;
     free(pointer);
 }
@@ -77,8 +80,10 @@ static void make_examples(void)
 {
     uint64_t state = 1;
     size_t i;
-    for (i = 0; i < EXAMPLES * INPUTS; i++) x[i] = (bp_real)ref_random(&state);
-    for (i = 0; i < EXAMPLES * OUTPUTS; i++) y[i] = (bp_real)((ref_random(&state) + 1) / 2);
+    for (i = 0; i < EXAMPLES * INPUTS; i++)
+        x[i] = (bp_real)ref_random(&state);
+    for (i = 0; i < EXAMPLES * OUTPUTS; i++)
+        y[i] = (bp_real)((ref_random(&state) + 1) / 2);
 }
 
 static bp_training settings(size_t batch_size, int in_order)
@@ -107,19 +112,22 @@ typedef struct call {
 static bp_status run_predict(const call *c, bp_net *net, results *r, void *workspace, size_t size)
 {
     (void)c;
-    if (workspace) return bp_predict_in(net, x, EXAMPLES, r->outputs, workspace, size);
+    if (workspace)
+        return bp_predict_in(net, x, EXAMPLES, r->outputs, workspace, size);
     return bp_predict(net, x, EXAMPLES, r->outputs);
 }
 
 static bp_status run_evaluate(const call *c, bp_net *net, results *r, void *workspace, size_t size)
 {
-    if (workspace) return bp_evaluate_in(net, c->data, &r->evaluation, workspace, size);
+    if (workspace)
+        return bp_evaluate_in(net, c->data, &r->evaluation, workspace, size);
     return bp_evaluate(net, c->data, &r->evaluation);
 }
 
 static bp_status run_gradient(const call *c, bp_net *net, results *r, void *workspace, size_t size)
 {
-    if (workspace) return bp_gradient_in(net, c->data, r->gradient, &r->cost, workspace, size);
+    if (workspace)
+        return bp_gradient_in(net, c->data, r->gradient, &r->cost, workspace, size);
     return bp_gradient(net, c->data, r->gradient, &r->cost);
 }
 
@@ -171,7 +179,8 @@ static void make_calls(call *calls)
 static bp_net *fresh(void)
 {
     bp_net *net = bp_create(sizes, 3, 11);
-    if (net == NULL) abort();
+    if (net == NULL)
+        abort();
     return net;
 }
 
@@ -220,7 +229,8 @@ static void test_failing_allocations(void)
     const bp_data few = { 3, x, y, NULL, NULL };
     size_t i;
     make_calls(calls);
-    for (i = 0; i < CALLS; i++) check_failing(&calls[i]);
+    for (i = 0; i < CALLS; i++)
+        check_failing(&calls[i]);
     calls[0].name = "bp_check_gradient";
     calls[0].data = &few;
     calls[0].run = run_check;
@@ -245,7 +255,8 @@ static void test_failing_creation(void)
         allocations = 0;
         fail_at = nth;
         status = bp_decode(&untouched, bytes, size);
-        if (status == BP_OK) break;
+        if (status == BP_OK)
+            break;
         CHECK(status == BP_OUT_OF_MEMORY && untouched == net && live == live_before,
               "bp_decode, allocation %zu: %s", nth, bp_status_string(status));
     }
@@ -344,12 +355,13 @@ static void test_nets_in_memory(void)
         CHECK(bp_create_in(memory, 0, sizes, 3, 11) == NULL, "no bytes");
         CHECK_BYTES(space, space_before, SPACE, "bp_create_in, a byte short");
         net = bp_create_in(memory, need, sizes, 3, 11);
-        if (net == NULL) abort();
+        if (net == NULL)
+            abort();
         CHECK_BYTES(net->parameters, want->parameters, PARAMETERS * sizeof(bp_real),
                     "misaligned by %zu", shift);
         CHECK(net->layer_count == 2 && net->parameter_count == PARAMETERS && allocations == 0,
-              "%d layers, %zu parameters, %zu allocations", net->layer_count,
-              net->parameter_count, allocations);
+              "%d layers, %zu parameters, %zu allocations", net->layer_count, net->parameter_count,
+              allocations);
         copy = bp_clone(net);
         bp_free(net);
         CHECK(live == live_before + 1, "%zu blocks live, not %zu", live, live_before + 1);
@@ -376,7 +388,8 @@ static void test_without_allocator(void)
     bp_net *net = bp_create_in(space, bytes, widths, 3, 3), *other = bp_create(widths, 3, 3);
     bp_real a[4], b[4];
     size_t need;
-    if (net == NULL || other == NULL) abort();
+    if (net == NULL || other == NULL)
+        abort();
     need = bp_workspace_size(net, &data, &training);
     CHECK(bp_train(other, &data, &training) == BP_OK, "training");
     allocations = 0;
@@ -400,8 +413,8 @@ static void test_structure(void)
           "%d layers, %zu parameters", net->layer_count, net->parameter_count);
     for (l = 0; l < 3; l++) {
         const bp_layer *layer = &net->layers[l];
-        CHECK(layer->inputs == widths[l] && layer->outputs == widths[l + 1], "layer %d: %d x %d",
-              l, layer->outputs, layer->inputs);
+        CHECK(layer->inputs == widths[l] && layer->outputs == widths[l + 1], "layer %d: %d x %d", l,
+              layer->outputs, layer->inputs);
         CHECK(layer->weights == at, "layer %d: weights out of place", l);
         at += layer->inputs * layer->outputs;
         CHECK(layer->biases == at, "layer %d: biases out of place", l);
@@ -414,9 +427,10 @@ static void test_structure(void)
           "copy of %d layers, %zu parameters", copy->layer_count, copy->parameter_count);
     CHECK_BYTES(copy->parameters, net->parameters, 30 * sizeof(bp_real), "the copy");
     for (l = 0; l < 3; l++)
-        CHECK(copy->layers[l].weights - copy->parameters == net->layers[l].weights - net->parameters
-                  && copy->layers[l].biases - copy->parameters ==
-                         net->layers[l].biases - net->parameters &&
+        CHECK(copy->layers[l].weights - copy->parameters ==
+                      net->layers[l].weights - net->parameters &&
+                  copy->layers[l].biases - copy->parameters ==
+                      net->layers[l].biases - net->parameters &&
                   copy->layers[l].inputs == widths[l] && copy->layers[l].outputs == widths[l + 1],
               "copy's layer %d", l);
     copy->parameters[0] = 9;
@@ -461,7 +475,8 @@ static void test_bad_sizes(void)
         check_refused(widths, 3, "a width of INT_MIN");
         widths[i] = before;
     }
-    for (i = 0; i < DEEP; i++) deep[i] = INT_MAX;
+    for (i = 0; i < DEEP; i++)
+        deep[i] = INT_MAX;
     /* Two widths of INT_MAX are just below 2^62 parameters. */
     for (i = sizeof(bp_real) == 4 && sizeof(size_t) > 4 ? 3 : 2; i <= DEEP; i++)
         check_refused(deep, i, "more bytes than a size_t counts");
@@ -491,7 +506,8 @@ static void test_bad_data(const bp_net *net)
     size_t i;
     results_reset(&r, net);
     before = r;
-    for (i = 0; i < 4; i++) bad[i] = given;
+    for (i = 0; i < 4; i++)
+        bad[i] = given;
     bad[0].count = 0;
     bad[1].targets = NULL;
     bad[2].inputs = NULL;
@@ -556,9 +572,9 @@ static void test_bad_training(bp_net *net)
 {
     static results before;
     const double infinity = 1e308 * 1e308;
-    const double rates[] = { 0, -0.0, -1, -infinity, infinity, infinity - infinity,
+    const double rates[] = { 0,      -0.0,  -1, -infinity, infinity, infinity - infinity,
 #ifndef BACKPROP_DOUBLE
-                             1e39, 1e-60,
+                             1e39,   1e-60,
 #endif
                              -1e-300 };
     bp_training training = settings(1, 0);
@@ -620,7 +636,8 @@ static void test_status_strings(void)
     for (a = BP_OK; a <= BP_STOPPED; a++) {
         words[a] = bp_status_string((bp_status)a);
         CHECK(words[a] != NULL && strlen(words[a]) > 3, "status %d", a);
-        for (b = BP_OK; b < a; b++) CHECK(strcmp(words[a], words[b]) != 0, "%d and %d", a, b);
+        for (b = BP_OK; b < a; b++)
+            CHECK(strcmp(words[a], words[b]) != 0, "%d and %d", a, b);
     }
     for (i = 0; i < sizeof outside / sizeof outside[0]; i++) {
         const char *word = bp_status_string((bp_status)outside[i]);

@@ -172,7 +172,7 @@ none() {
     check "$1" sh -c "! grep -E '$2' $out/symbols"
 }
 
-memory="_?(memcpy|memset|memmove|memcmp|strlen|strchr|strstr|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__mem.*_chk)"
+memory="_?(memcpy|memset|memmove|memcmp|memchr|strlen|strchr|strstr|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__mem.*_chk)"
 stdio="_?(fopen|fclose|fread|fwrite|fputs|fputc|putc|sprintf|__sprintf_chk|fflush|ferror|feof|rename|remove|fprintf|__fprintf_chk)"
 
 test_objects() {

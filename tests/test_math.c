@@ -52,12 +52,16 @@ typedef struct fixture {
     double *ref_x, *ref_y, *ref_gradient;
 } fixture;
 
-static double magnitude(double x) { return x < 0 ? -x : x; }
+static double magnitude(double x)
+{
+    return x < 0 ? -x : x;
+}
 
 static void *allocate(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
-    if (memory == NULL) abort();
+    if (memory == NULL)
+        abort();
     return memory;
 }
 
@@ -73,24 +77,29 @@ static void fixture_fill(fixture *f, uint64_t state)
         const double fan = f->net->layers[l].inputs;
         const double scale = fan < 4 ? 2 : fan < 50 ? 1 : 0.3;
         end = p + (size_t)f->net->layers[l].outputs * (size_t)(f->net->layers[l].inputs + 1);
-        for (; p < end; p++) f->net->parameters[p] = (bp_real)(ref_random(&state) * scale);
+        for (; p < end; p++)
+            f->net->parameters[p] = (bp_real)(ref_random(&state) * scale);
     }
     for (p = 0; p < f->net->parameter_count; p++)
         f->ref->parameters[p] = (double)f->net->parameters[p];
-    for (i = 0; i < inputs; i++) f->x[i] = (bp_real)ref_random(&state);
+    for (i = 0; i < inputs; i++)
+        f->x[i] = (bp_real)ref_random(&state);
     for (i = 0; i < outputs; i++) {
         const double r = ref_random(&state);
         f->y[i] = (bp_real)(i % 3 == 0 ? (double)(r > 0) : (r + 1) / 2);
     }
-    for (i = 0; i < inputs; i++) f->ref_x[i] = (double)f->x[i];
-    for (i = 0; i < outputs; i++) f->ref_y[i] = (double)f->y[i];
+    for (i = 0; i < inputs; i++)
+        f->ref_x[i] = (double)f->x[i];
+    for (i = 0; i < outputs; i++)
+        f->ref_y[i] = (double)f->y[i];
 }
 
 static fixture fixture_create(const shape *s, uint64_t seed)
 {
     fixture f;
     f.net = bp_create(s->sizes, s->count, seed);
-    if (f.net == NULL) abort();
+    if (f.net == NULL)
+        abort();
     f.ref = ref_create(s->sizes, s->count);
     f.inputs = s->sizes[0];
     f.outputs = s->sizes[s->count - 1];
@@ -137,8 +146,10 @@ static double relative_error(const bp_real *got, const double *want, size_t coun
     for (p = 0; p < count; p++) {
         const double difference = magnitude((double)got[p] - want[p]);
         /* Written so that a NaN is an error and not the absence of one. */
-        if (!(difference <= error)) error = difference;
-        if (magnitude(want[p]) > largest) largest = magnitude(want[p]);
+        if (!(difference <= error))
+            error = difference;
+        if (magnitude(want[p]) > largest)
+            largest = magnitude(want[p]);
     }
     return error / largest;
 }
@@ -147,7 +158,8 @@ static int first_largest(const bp_real *v, int count)
 {
     int i, best = 0;
     for (i = 1; i < count; i++)
-        if (v[i] > v[best]) best = i;
+        if (v[i] > v[best])
+            best = i;
     return best;
 }
 
@@ -180,7 +192,8 @@ static void compare_with_reference(fixture *f, int s, size_t count)
         const double *want = ref_predict(f->ref, f->ref_x + e * (size_t)f->inputs);
         for (j = 0; j < outputs; j++) {
             error = magnitude((double)f->a[e * outputs + j] - want[j]);
-            if (!(error <= worst)) worst = error;
+            if (!(error <= worst))
+                worst = error;
         }
     }
     CHECK(worst < TOLERANCE, "shape %d, %zu examples: output off by %g", s, count, worst);
@@ -247,7 +260,8 @@ static void test_differences_of_reference(void)
         size_t p, stride = f.net->parameter_count / 300 + 1;
         ref_gradient(f.ref, f.ref_x, f.ref_y, 1, f.ref_gradient);
         for (p = 0; p < f.net->parameter_count; p++)
-            if (magnitude(f.ref_gradient[p]) > largest) largest = magnitude(f.ref_gradient[p]);
+            if (magnitude(f.ref_gradient[p]) > largest)
+                largest = magnitude(f.ref_gradient[p]);
         for (p = 0; p < f.net->parameter_count; p += stride) {
             const double steps[] = { -2, -1, 1, 2 }, factors[] = { 1, -8, 8, -1 };
             const double here = f.ref->parameters[p];
@@ -259,7 +273,8 @@ static void test_differences_of_reference(void)
             }
             f.ref->parameters[p] = here;
             difference = magnitude(difference - f.ref_gradient[p]) / largest;
-            if (!(difference <= worst)) worst = difference;
+            if (!(difference <= worst))
+                worst = difference;
         }
         CHECK(worst < 1e-9, "shape %d: the reference's gradient is off by %g", s, worst);
         fixture_free(&f);
@@ -272,7 +287,7 @@ static void test_check_gradient(void)
 #ifdef BACKPROP_DOUBLE
     const double bound = 1e-7;
 #else
-    const double bound = 0.3;
+    const double bound = 0.02;
 #endif
     int s;
     for (s = 0; s < SHAPES; s++) {
@@ -296,7 +311,8 @@ static void test_check_gradient_of_zeros(void)
     bp_net *net = bp_create(sizes, 3, 1);
     double worst = -1;
     size_t p;
-    for (p = 0; p < net->parameter_count; p++) net->parameters[p] = 1000;
+    for (p = 0; p < net->parameter_count; p++)
+        net->parameters[p] = 1000;
     CHECK(bp_check_gradient(net, &data, &worst) == BP_OK, "all components are zero");
     CHECK(worst >= 0 && worst < 1e-3, "worst relative error %g", worst);
     bp_free(net);
@@ -311,7 +327,7 @@ static void test_worked_by_hand(void)
 {
     const int sizes[] = { 2, 2, 1 };
     const double parameters[] = { 1.0986122886681098, 0, 1, -0.5, 0, 0, 2, -3, 0 };
-    const double want[] = { 3 / 64.0, 3 / 32.0,  -3 / 32.0, -3 / 16.0, 3 / 64.0,
+    const double want[] = { 3 / 64.0,  3 / 32.0, -3 / 32.0, -3 / 16.0, 3 / 64.0,
                             -3 / 32.0, 3 / 32.0, 1 / 16.0,  1 / 8.0 };
     const double ref_x[] = { 1, 2 }, ref_y[] = { 0 };
     const bp_real x[] = { 1, 2 }, y[] = { 0 };
@@ -344,22 +360,26 @@ static void test_worked_by_hand(void)
  * row with a NaN in its inputs is NaN and leaves its neighbours alone. */
 static void predict_in_company(const shape *s, int number)
 {
-    static const size_t counts[] = { 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
-        19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-        41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
-        63, 64, 65, 66, 67, 68, 69, 70, 127, 128, 129, 255, 256, 257, 300, 511, 512 };
+    static const size_t counts[] = { 2,  3,  4,  5,  6,   7,   8,   9,   10,  11,  12,  13,  14,
+                                     15, 16, 17, 18, 19,  20,  21,  22,  23,  24,  25,  26,  27,
+                                     28, 29, 30, 31, 32,  33,  34,  35,  36,  37,  38,  39,  40,
+                                     41, 42, 43, 44, 45,  46,  47,  48,  49,  50,  51,  52,  53,
+                                     54, 55, 56, 57, 58,  59,  60,  61,  62,  63,  64,  65,  66,
+                                     67, 68, 69, 70, 127, 128, 129, 255, 256, 257, 300, 511, 512 };
     fixture f = fixture_create(s, 300 + (uint64_t)number);
     const size_t inputs = (size_t)f.inputs, outputs = (size_t)f.outputs;
     bp_real *alone = (bp_real *)allocate(outputs * EXAMPLES_MAX, sizeof(bp_real));
     size_t i, e, from;
-    for (e = 0; e < EXAMPLES_MAX; e++) bp_predict(f.net, f.x + e * inputs, 1, alone + e * outputs);
+    for (e = 0; e < EXAMPLES_MAX; e++)
+        bp_predict(f.net, f.x + e * inputs, 1, alone + e * outputs);
     for (i = 0; i < sizeof counts / sizeof counts[0]; i++)
         for (from = 0; from + counts[i] <= EXAMPLES_MAX; from += EXAMPLES_MAX - counts[i]) {
             memset(f.a, 0x55, outputs * EXAMPLES_MAX * sizeof(bp_real));
             bp_predict(f.net, f.x + from * inputs, counts[i], f.a);
             CHECK_BYTES(f.a, alone + from * outputs, counts[i] * outputs * sizeof(bp_real),
                         "shape %d, %zu examples from %zu", number, counts[i], from);
-            if (counts[i] == EXAMPLES_MAX) break;
+            if (counts[i] == EXAMPLES_MAX)
+                break;
         }
     f.x[41 * inputs] = (bp_real)(1e308 * 1e308 * 0);
     bp_predict(f.net, f.x, 70, f.a);
@@ -386,7 +406,8 @@ static double round_to_odd(double high, double low)
     const double error = sum_error(high, low, sum);
     uint64_t bits;
     memcpy(&bits, &sum, sizeof bits);
-    if (error == 0 || (bits & 1) == 1) return sum;
+    if (error == 0 || (bits & 1) == 1)
+        return sum;
     /* The neighbour towards the error is away from zero if both have one sign. */
     bits = (error > 0) == (sum > 0) ? bits + 1 : bits - 1;
     memcpy(&sum, &bits, sizeof sum);
@@ -420,7 +441,8 @@ static int fused;
 static bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 {
     bp_real product;
-    if (fused) return exact_multiply_add(a, b, c);
+    if (fused)
+        return exact_multiply_add(a, b, c);
     product = a * b;
     return product + c;
 }
@@ -428,14 +450,15 @@ static bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 /* F1 of >>determinism for neuron j. */
 static bp_real ordered_z(const bp_layer *layer, int j, const bp_real *a)
 {
-    enum { LANES = 64 / sizeof(bp_real) };
+    enum { LANES = 32 / sizeof(bp_real) };
     bp_real lane[LANES] = { 0 };
     int k, i, half;
     for (k = 0; k < layer->inputs; k++)
         lane[k % LANES] =
             multiply_add(layer->weights[j * layer->inputs + k], a[k], lane[k % LANES]);
     for (half = LANES / 2; half > 0; half /= 2)
-        for (i = 0; i < half; i++) lane[i] = lane[i] + lane[i + half];
+        for (i = 0; i < half; i++)
+            lane[i] = lane[i] + lane[i + half];
     return lane[0] + layer->biases[j];
 }
 
@@ -461,7 +484,8 @@ static void ordered_forward(const fixture *f, const bp_net *sigmoid, size_t coun
         /* z stands where the errors come later. */
         for (e = 0; e < count; e++)
             for (j = 0; j < layer->outputs; j++)
-                o->delta[l + 1][e * outputs + (size_t)j] = ordered_z(layer, j, o->a[l] + e * inputs);
+                o->delta[l + 1][e * outputs + (size_t)j] =
+                    ordered_z(layer, j, o->a[l] + e * inputs);
         bp_predict(sigmoid, o->delta[l + 1], count * outputs, o->a[l + 1]);
     }
 }
@@ -484,7 +508,8 @@ static size_t ordered_errors(const fixture *f, size_t e, size_t count, ordered *
         for (k = 0; k < layer->outputs; k++) {
             bp_real sum = 0;
             delta[k] = found[k] / (bp_real)count;
-            if (l == f->net->layer_count) continue;
+            if (l == f->net->layer_count)
+                continue;
             for (j = 0; j < above->outputs; j++)
                 sum = multiply_add(above->weights[j * above->inputs + k],
                                    o->delta[l + 1][e * (size_t)above->outputs + (size_t)j], sum);
@@ -510,7 +535,8 @@ static size_t ordered_gradient(const fixture *f, const bp_layer *layer, size_t c
                 sum = multiply_add(delta[e * outputs + j], a[e * inputs + k], sum);
             wrong += sum != weights[j * inputs + k];
         }
-        for (e = 0; e < count; e++) bias += delta[e * outputs + j];
+        for (e = 0; e < count; e++)
+            bias += delta[e * outputs + j];
         wrong += bias != biases[j];
     }
     return wrong;
@@ -525,7 +551,8 @@ static size_t ordered_update(const fixture *f)
     for (p = 0; p < parameters; p++)
         want[p] = multiply_add(-(bp_real)1.7, f->gradient[p], f->net->parameters[p]);
     bp_update(f->net, f->gradient, (double)(bp_real)1.7);
-    for (p = 0; p < parameters; p++) wrong += want[p] != f->net->parameters[p];
+    for (p = 0; p < parameters; p++)
+        wrong += want[p] != f->net->parameters[p];
     free(want);
     return wrong;
 }
@@ -540,7 +567,8 @@ static void ordered_pass(fixture *f, const bp_net *sigmoid, size_t count, ordere
     bp_predict(f->net, f->x, count, f->a);
     for (i = 0; i < count * (size_t)f->outputs; i++)
         wrong->forward += f->a[i] != o->a[f->net->layer_count][i];
-    for (e = 0; e < count; e++) wrong->errors += ordered_errors(f, e, count, o);
+    for (e = 0; e < count; e++)
+        wrong->errors += ordered_errors(f, e, count, o);
     bp_gradient(f->net, &data, f->gradient, NULL);
     for (l = 1; l <= f->net->layer_count; l++)
         wrong->gradient +=
@@ -558,7 +586,8 @@ static void make_sparse(fixture *f)
     for (e = 0; e < EXAMPLES_MAX; e++)
         for (k = 0; k < inputs; k++) {
             const double single = ref_random(&state);
-            if (k % 8 == 0) block = ref_random(&state);
+            if (k % 8 == 0)
+                block = ref_random(&state);
             if (e % 11 == 7 || block < 0.4 || single < -0.6)
                 f->x[e * inputs + k] = single < 0.9 ? (bp_real)0 : -(bp_real)0;
         }
@@ -566,8 +595,9 @@ static void make_sparse(fixture *f)
 
 static mismatches ordered_everything(void)
 {
-    static const shape nets[] = { { 3, { 5, 7, 3 } }, { 5, { 40, 19, 35, 3, 1 } },
-                                  { 2, { 64, 64 } }, { 3, { 784, 30, 10 } } };
+    static const shape nets[] = {
+        { 3, { 5, 7, 3 } }, { 5, { 40, 19, 35, 3, 1 } }, { 2, { 64, 64 } }, { 3, { 784, 30, 10 } }
+    };
     static const size_t counts[] = { 1, 2, 4, 8, 16, 64, 512 };
     const int one[] = { 1, 1 };
     bp_net *sigmoid = bp_create(one, 2, 1);
@@ -585,7 +615,8 @@ static mismatches ordered_everything(void)
             o.delta[l] = (bp_real *)allocate(size, sizeof(bp_real));
         }
         for (i = 0; i < sizeof counts / sizeof counts[0]; i++)
-            if (f.inputs < 784 || counts[i] <= 16) ordered_pass(&f, sigmoid, counts[i], &o, &wrong);
+            if (f.inputs < 784 || counts[i] <= 16)
+                ordered_pass(&f, sigmoid, counts[i], &o, &wrong);
         for (l = 0; l < nets[n].count; l++) {
             free(o.a[l]);
             free(o.delta[l]);
@@ -596,33 +627,38 @@ static mismatches ordered_everything(void)
     return wrong;
 }
 
-/* Where a machine has no fused multiply-add and a build does not emulate it, every sum may
- * round products on their own; but then all of them must. */
+static size_t total(mismatches wrong)
+{
+    return wrong.forward + wrong.errors + wrong.gradient + wrong.update;
+}
+
+/* Where a machine has no fused multiply-add, or a build does not ask for it, products may be
+ * rounded on their own; but then all of them must be. */
 static void test_promised_bits(void)
 {
-    mismatches wrong;
+    mismatches once, twice = { 1, 1, 1, 1 };
     if (FLT_EVAL_METHOD != 0) {
         SKIP("this compiler keeps more digits than the types have");
         return;
     }
-    for (fused = 1; fused >= 0; fused--) {
-        wrong = ordered_everything();
-        if (wrong.forward + wrong.errors + wrong.gradient + wrong.update == 0) break;
-        if (fused == 1)
-            printf("not as fused multiply-add would have it: %zu outputs, %zu errors, "
-                   "%zu components, %zu updates\n",
-                   wrong.forward, wrong.errors, wrong.gradient, wrong.update);
-    }
-    CHECK(wrong.forward == 0, "F1: %zu outputs differ", wrong.forward);
-    CHECK(wrong.errors == 0, "B2: %zu errors differ", wrong.errors);
-    CHECK(wrong.gradient == 0, "B3: %zu components differ", wrong.gradient);
-    CHECK(wrong.update == 0, "U: %zu parameters differ", wrong.update);
+    fused = 1;
+    once = ordered_everything();
+    fused = 0;
+    if (total(once) > 0)
+        twice = ordered_everything();
+    printf("multiply-adds are rounded %s\n", total(once) == 0 ? "once" : "twice");
+    CHECK(total(once) == 0 || total(twice) == 0,
+          "differing if rounded once: F1 %zu, B2 %zu, B3 %zu, U %zu; if rounded twice: "
+          "F1 %zu, B2 %zu, B3 %zu, U %zu",
+          once.forward, once.errors, once.gradient, once.update, twice.forward, twice.errors,
+          twice.gradient, twice.update);
 }
 
 int main(void)
 {
-    static const shape company[] = { { 4, { 23, 17, 9, 3 } }, { 2, { 5, 1 } },
-                                     { 3, { 300, 40, 2 } }, { 3, { 784, 30, 10 } } };
+    static const shape company[] = {
+        { 4, { 23, 17, 9, 3 } }, { 2, { 5, 1 } }, { 3, { 300, 40, 2 } }, { 3, { 784, 30, 10 } }
+    };
     int i;
     test_worked_by_hand();
     test_differences_of_reference();
@@ -630,7 +666,8 @@ int main(void)
     test_ties();
     test_check_gradient();
     test_check_gradient_of_zeros();
-    for (i = 0; i < 4; i++) predict_in_company(&company[i], i);
+    for (i = 0; i < 4; i++)
+        predict_in_company(&company[i], i);
     test_promised_bits();
     return check_report("math");
 }

@@ -59,8 +59,8 @@ static void test_special(void)
     x[5] = sizeof(bp_real) == 4 ? (bp_real)FLT_MAX : (bp_real)DBL_MAX;
     x[6] = -x[5];
     evaluate(7);
-    CHECK(a[0] == (bp_real)0.5 && a[1] == (bp_real)0.5, "s(0) = %.17g, s(-0) = %.17g",
-          (double)a[0], (double)a[1]);
+    CHECK(a[0] == (bp_real)0.5 && a[1] == (bp_real)0.5, "s(0) = %.17g, s(-0) = %.17g", (double)a[0],
+          (double)a[1]);
     CHECK(a[2] == 1 && a[5] == 1, "s(+inf) = %.17g, s(max) = %.17g", (double)a[2], (double)a[5]);
     CHECK(a[3] == 0 && a[6] == 0, "s(-inf) = %.17g, s(-max) = %.17g", (double)a[3], (double)a[6]);
     CHECK(a[4] != a[4], "s(NaN) = %.17g", (double)a[4]);
@@ -83,8 +83,8 @@ static void report(void)
 
 static float float_number(uint32_t number)
 {
-    const uint32_t bits = number < FIRST_POSITIVE ? UINT32_C(0xff800000) - number
-                                                  : number - FIRST_POSITIVE;
+    const uint32_t bits =
+        number < FIRST_POSITIVE ? UINT32_C(0xff800000) - number : number - FIRST_POSITIVE;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
@@ -113,12 +113,13 @@ static double unit_in_last_place(double s)
  * series do, and nothing but the one division is slow. */
 static double sigmoid_near(double value, double middle, double exp_middle)
 {
-    static const double c[] = { 1, 1, 1 / 2., 1 / 6., 1 / 24., 1 / 120., 1 / 720., 1 / 5040.,
-                                1 / 40320., 1 / 362880. };
+    static const double c[] = { 1,        1,        1 / 2.,    1 / 6.,     1 / 24.,
+                                1 / 120., 1 / 720., 1 / 5040., 1 / 40320., 1 / 362880. };
     const double r = value - middle;
     double e = c[9];
     int i;
-    for (i = 8; i >= 0; i--) e = e * r + c[i];
+    for (i = 8; i >= 0; i--)
+        e = e * r + c[i];
     e *= exp_middle;
     return e / (1 + e);
 }
@@ -132,12 +133,14 @@ static void check_block(uint32_t first, uint32_t stride)
     const double low = (double)float_number(first), high = (double)float_number(end);
     const double middle = (low + high) / 2;
     size_t i;
-    for (i = 0; i < count; i++) x[i] = float_number(first + (uint32_t)i * stride);
+    for (i = 0; i < count; i++)
+        x[i] = float_number(first + (uint32_t)i * stride);
     evaluate(count);
     check_order(count);
     /* Beyond these s is 0 or 1 to less than a quarter of a unit. */
     if (high < -120 || low > 40) {
-        for (i = 0; i < count; i++) inaccurate += a[i] != (low > 40);
+        for (i = 0; i < count; i++)
+            inaccurate += a[i] != (low > 40);
     } else if (high - low <= 0.6) {
         const double exp_middle = ref_exp(middle);
         for (i = 0; i < count; i++) {
@@ -161,7 +164,8 @@ static void check_range(float low, float high, uint32_t stride)
     while (first <= end) {
         const uint32_t step = (uint32_t)BLOCK * stride;
         check_block(first, stride);
-        if (LAST - first < step) break;
+        if (LAST - first < step)
+            break;
         first += step;
     }
 }
@@ -185,7 +189,8 @@ static void test_nan(uint32_t stride)
             memcpy(&x[i], &bits, sizeof bits);
         }
         evaluate(BLOCK);
-        for (i = 0; i < BLOCK; i++) wrong += a[i] == a[i];
+        for (i = 0; i < BLOCK; i++)
+            wrong += a[i] == a[i];
     }
     CHECK(wrong == 0, "%zu of the NaN became numbers", wrong);
 }
@@ -194,7 +199,8 @@ static void test_range(int all)
 {
     test_nan(all ? 1 : 61);
     test_everything(all ? 1 : 61);
-    if (all) return;
+    if (all)
+        return;
     last = -1;
     check_range(-110, -0x1p-3F, 3);
     last = -1;
@@ -209,7 +215,10 @@ static void test_range(int all)
 
 #else
 
-static int have_reference(void) { return LDBL_MANT_DIG >= 64; }
+static int have_reference(void)
+{
+    return LDBL_MANT_DIG >= 64;
+}
 
 /* e^x as in reference.h, with 64 bits. */
 static long double long_exp(long double value)
@@ -219,13 +228,15 @@ static long double long_exp(long double value)
     const long double r = (value - k * ln2_high) - k * ln2_low;
     long double sum = 1;
     int i;
-    for (i = 22; i > 0; i--) sum = 1 + sum * r / i;
+    for (i = 22; i > 0; i--)
+        sum = 1 + sum * r / i;
     return sum * (long double)ref_power_of_two(k / 2) * (long double)ref_power_of_two(k - k / 2);
 }
 
 static long double long_sigmoid(long double value)
 {
-    if (value >= 0) return value > 100 ? 1 : 1 / (1 + long_exp(-value));
+    if (value >= 0)
+        return value > 100 ? 1 : 1 / (1 + long_exp(-value));
     return value < -800 ? 0 : long_exp(value) / (1 + long_exp(value));
 }
 
@@ -237,7 +248,8 @@ static long double unit_in_last_place(long double s)
     double power;
     memcpy(&bits, &rounded, sizeof bits);
     bits &= UINT64_C(0x7ff) << 52;
-    if (bits == 0) bits = (uint64_t)1 << 52;
+    if (bits == 0)
+        bits = (uint64_t)1 << 52;
     memcpy(&power, &bits, sizeof power);
     return (long double)power * 0x1p-52L;
 }
@@ -246,7 +258,8 @@ static void check_points(size_t count)
 {
     size_t i;
     evaluate(count);
-    for (i = 0; i < count; i++) outside += !(a[i] >= 0 && a[i] <= 1);
+    for (i = 0; i < count; i++)
+        outside += !(a[i] >= 0 && a[i] <= 1);
     for (i = 0; i < count && have_reference(); i++) {
         const long double want = long_sigmoid((long double)x[i]);
         const long double off = (long double)a[i] - want;
@@ -274,7 +287,8 @@ static void check_run(double from, size_t count)
 static void check_span(double low, double high)
 {
     size_t i;
-    for (i = 0; i < BLOCK; i++) x[i] = low + (high - low) * (double)i / (BLOCK - 1);
+    for (i = 0; i < BLOCK; i++)
+        x[i] = low + (high - low) * (double)i / (BLOCK - 1);
     check_points(BLOCK);
     last = -1;
     check_order(BLOCK);
@@ -290,8 +304,10 @@ static void test_runs(void)
         check_run(k * ln2 - (k + 2) * 1e-14, 400);
         check_run((k + 0.5) * ln2 - (k + 2) * 1e-14, 400);
     }
-    for (k = 0; k < 3000; k++) check_run(ref_random(&state) * 40, 400);
-    for (k = 0; k < 1000; k++) check_run(ref_random(&state) * 760, 400);
+    for (k = 0; k < 3000; k++)
+        check_run(ref_random(&state) * 40, 400);
+    for (k = 0; k < 1000; k++)
+        check_run(ref_random(&state) * 760, 400);
     for (k = 1; k < 1066; k++) {
         check_run(ref_power_of_two(-k), 100);
         check_run(-ref_power_of_two(-k), 100);
@@ -301,14 +317,17 @@ static void test_runs(void)
 static void test_range(int all)
 {
     static const double bounds[] = { 1e-9, 1e-3, 0.1, 0.35, 0.7, 1.5, 4, 17, 37, 40, 50 };
-    static const double below[] = { -1e300, -800, -746, -745.2, -745, -744, -740, -709.8, -708.3,
-                                    -700, -600, -300, -100, -50 };
+    static const double below[] = { -1e300, -800,   -746, -745.2, -745, -744, -740,
+                                    -709.8, -708.3, -700, -600,   -300, -100, -50 };
     uint64_t state = 4;
     size_t i;
     int j;
-    if (!have_reference()) SKIP("long double has fewer than 64 bits: the error is not measured");
-    for (i = 0; i < sizeof bounds / sizeof bounds[0]; i++) check_span(-bounds[i], bounds[i]);
-    for (i = 0; i + 1 < sizeof below / sizeof below[0]; i++) check_span(below[i], below[i + 1]);
+    if (!have_reference())
+        SKIP("long double has fewer than 64 bits: the error is not measured");
+    for (i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
+        check_span(-bounds[i], bounds[i]);
+    for (i = 0; i + 1 < sizeof below / sizeof below[0]; i++)
+        check_span(below[i], below[i + 1]);
     check_span(37, 1e300);
     for (j = 0; j < (all ? 500 : 20); j++) {
         for (i = 0; i < BLOCK; i++)
@@ -324,7 +343,8 @@ int main(int argc, char **argv)
 {
     const int one[] = { 1, 1 };
     sigmoid = bp_create(one, 2, 1);
-    if (sigmoid == NULL) abort();
+    if (sigmoid == NULL)
+        abort();
     sigmoid->parameters[0] = 1;
     test_special();
     test_range(argc > 1 && strcmp(argv[1], "all") == 0);

@@ -20,9 +20,15 @@ enum { INPUTS = 7, HIDDEN = 12, OUTPUTS = 3, COUNT_MAX = 700, EPOCHS_MAX = 6, CA
 static const int sizes[] = { INPUTS, HIDDEN, OUTPUTS };
 static bp_real x[COUNT_MAX * INPUTS], y[COUNT_MAX * OUTPUTS];
 
-static int is_finite(double value) { return value - value == 0; }
+static int is_finite(double value)
+{
+    return value - value == 0;
+}
 
-static double magnitude(double value) { return value < 0 ? -value : value; }
+static double magnitude(double value)
+{
+    return value < 0 ? -value : value;
+}
 
 /* Examples of a smooth function, some inputs exactly zero. */
 static void make_examples(void)
@@ -36,14 +42,16 @@ static void make_examples(void)
             x[e * INPUTS + k] = (bp_real)(r < -0.5 ? 0 : r);
             sum += r * (k - 2);
         }
-        for (j = 0; j < OUTPUTS; j++) y[e * OUTPUTS + j] = (bp_real)ref_sigmoid(sum * (j - 1));
+        for (j = 0; j < OUTPUTS; j++)
+            y[e * OUTPUTS + j] = (bp_real)ref_sigmoid(sum * (j - 1));
     }
 }
 
 static bp_net *create(const int *widths, int count, uint64_t seed)
 {
     bp_net *net = bp_create(widths, count, seed);
-    if (net == NULL) abort();
+    if (net == NULL)
+        abort();
     return net;
 }
 
@@ -67,10 +75,10 @@ static bp_training settings(int epochs, size_t batch_size, double rate)
 /* ---- a data source that remembers ---- */
 
 typedef struct source {
-    size_t count, asked;  /* asked: how many examples so far */
-    size_t *order;        /* what it was asked for, in turn; COUNT_MAX * EPOCHS_MAX */
-    size_t largest;       /* the most examples in one call */
-    size_t fail_at;       /* the call that fails, counted from 1; 0: none */
+    size_t count, asked; /* asked: how many examples so far */
+    size_t *order;       /* what it was asked for, in turn; COUNT_MAX * EPOCHS_MAX */
+    size_t largest;      /* the most examples in one call */
+    size_t fail_at;      /* the call that fails, counted from 1; 0: none */
     size_t calls;
     bp_status failure;
 } source;
@@ -81,11 +89,14 @@ static bp_status fetch(void *user, const size_t *indices, size_t n, bp_real *inp
     source *s = (source *)user;
     size_t i;
     s->calls++;
-    if (s->calls == s->fail_at) return s->failure;
-    if (n > s->largest) s->largest = n;
+    if (s->calls == s->fail_at)
+        return s->failure;
+    if (n > s->largest)
+        s->largest = n;
     for (i = 0; i < n; i++) {
         CHECK(indices[i] < s->count, "example %zu of %zu asked for", indices[i], s->count);
-        if (s->asked < (size_t)COUNT_MAX * EPOCHS_MAX) s->order[s->asked++] = indices[i];
+        if (s->asked < (size_t)COUNT_MAX * EPOCHS_MAX)
+            s->order[s->asked++] = indices[i];
         memcpy(inputs + i * INPUTS, x + indices[i] * INPUTS, sizeof(bp_real) * INPUTS);
         memcpy(targets + i * OUTPUTS, y + indices[i] * OUTPUTS, sizeof(bp_real) * OUTPUTS);
     }
@@ -98,7 +109,8 @@ static source source_create(size_t count)
     memset(&s, 0, sizeof s);
     s.count = count;
     s.order = (size_t *)calloc((size_t)COUNT_MAX * EPOCHS_MAX, sizeof(size_t));
-    if (s.order == NULL) abort();
+    if (s.order == NULL)
+        abort();
     return s;
 }
 
@@ -116,7 +128,8 @@ static int is_permutation(const size_t *order, size_t count)
     size_t i;
     memset(seen, 0, sizeof seen);
     for (i = 0; i < count; i++) {
-        if (order[i] >= count || seen[order[i]]) return 0;
+        if (order[i] >= count || seen[order[i]])
+            return 0;
         seen[order[i]] = 1;
     }
     return 1;
@@ -175,13 +188,15 @@ static by_hand step_by_hand(bp_net *net, const size_t *order, size_t count, size
             memcpy(batch_y + i * OUTPUTS, y + e * OUTPUTS, sizeof(bp_real) * OUTPUTS);
         }
         done.diverged = bp_gradient(net, &data, gradient, &cost) != BP_OK || !is_finite(cost);
-        if (!done.diverged) bp_update(next, gradient, rate);
+        if (!done.diverged)
+            bp_update(next, gradient, rate);
         for (p = 0; p < next->parameter_count; p++)
             done.diverged |= !is_finite((double)next->parameters[p]);
         if (!done.diverged)
             memcpy(net->parameters, next->parameters, net->parameter_count * sizeof(bp_real));
         bp_free(next);
-        if (done.diverged) break;
+        if (done.diverged)
+            break;
         sum += cost * (double)data.count;
         done.seen += data.count;
         done.updates++;
@@ -229,7 +244,8 @@ static void compare_with_hand(size_t count, size_t batch_size, int in_order)
         const double cost = logs[0].calls[epoch].cost;
         size_t i = 0;
         by_hand done;
-        while (in_order && i < count && order[i] == i) i++;
+        while (in_order && i < count && order[i] == i)
+            i++;
         CHECK(in_order ? i == count : is_permutation(order, count), "%s: epoch %d", what, epoch);
         done = step_by_hand(hand, in_order ? NULL : order, count, batch, 2.5, count);
         CHECK(magnitude(cost - done.cost) < 1e-13 && cost == logs[1].calls[epoch].cost,
@@ -272,7 +288,8 @@ static void test_batch_is_mean(void)
         data.inputs = x + e * INPUTS;
         data.targets = y + e * OUTPUTS;
         bp_gradient(net, &data, gradient, NULL);
-        for (p = 0; p < parameters; p++) mean[p] += (double)gradient[p] / BATCH;
+        for (p = 0; p < parameters; p++)
+            mean[p] += (double)gradient[p] / BATCH;
     }
     data = matrices(BATCH);
     bp_gradient(net, &data, gradient, NULL);
@@ -304,8 +321,9 @@ static void observe(size_t *order, uint64_t net_seed, int hidden, size_t batch, 
 
 static void test_order(void)
 {
-    static const uint64_t seeds[] = { 0, 1, 2, 3, UINT64_C(1) << 32, UINT64_C(1) << 63,
-                                      ~UINT64_C(0) };
+    static const uint64_t seeds[] = {
+        0, 1, 2, 3, UINT64_C(1) << 32, UINT64_C(1) << 63, ~UINT64_C(0)
+    };
     enum { SEEDS = sizeof seeds / sizeof seeds[0] };
     static size_t orders[SEEDS][200], other[200];
     int i, j;
@@ -364,7 +382,8 @@ static bp_net *through_bytes(bp_net *net)
     const size_t size = bp_encode(net, NULL, 0);
     void *bytes = malloc(size);
     bp_net *copy = NULL;
-    if (bytes == NULL) abort();
+    if (bytes == NULL)
+        abort();
     bp_encode(net, bytes, size);
     CHECK(bp_decode(&copy, bytes, size) == BP_OK, "%zu bytes", size);
     free(bytes);
@@ -469,7 +488,8 @@ static void check_reports(size_t count, size_t batch_size, size_t every)
             const size_t before = seen;
             const bp_progress *p = &l.calls[call];
             seen = seen + batch < count ? seen + batch : count;
-            if (seen < count && (every == 0 || before / every == seen / every)) continue;
+            if (seen < count && (every == 0 || before / every == seen / every))
+                continue;
             CHECK(p->seen == seen && p->count == count && p->epoch == epoch && p->epochs == 4 &&
                       p->net == net && l.epochs_trained[call] == epoch - (seen < count),
                   "count %zu, batch %zu, every %zu: call %zu after %zu, not %zu; epoch %u of %u",
@@ -484,8 +504,8 @@ static void check_reports(size_t count, size_t batch_size, size_t every)
             }
             call++;
         }
-    CHECK(l.count == call, "count %zu, batch %zu, every %zu: %zu calls, not %zu", count,
-          batch_size, every, l.count, call);
+    CHECK(l.count == call, "count %zu, batch %zu, every %zu: %zu calls, not %zu", count, batch_size,
+          every, l.count, call);
     bp_free(net);
     bp_free(hand);
 }
@@ -552,7 +572,8 @@ static int check_divergence(size_t batch_size, double rate, const char *what)
           (unsigned)net->epochs_trained);
     check_same_parameters(net, hand, what);
     for (p = 0; p < net->parameter_count; p++)
-        if (!is_finite((double)net->parameters[p])) break;
+        if (!is_finite((double)net->parameters[p]))
+            break;
     CHECK(p == net->parameter_count, "%s: parameter %zu is %g", what, p,
           (double)net->parameters[p]);
     bp_free(net);
@@ -583,6 +604,38 @@ static void test_bad_numbers(void)
         }
 }
 
+/* The calls that only read say so too, and leave their results alone. */
+static void test_bad_numbers_when_reading(void)
+{
+    static const size_t counts[] = { 6, 300 };
+    const double infinity = 1e308 * 1e308;
+    const double bad[] = { infinity - infinity, infinity, -infinity };
+    bp_net *net = create(sizes, 3, 5);
+    bp_real *gradient = (bp_real *)calloc(net->parameter_count, sizeof(bp_real));
+    size_t c, i, p, changed = 0;
+    if (gradient == NULL)
+        abort();
+    for (c = 0; c < 2; c++)
+        for (i = 0; i < 3; i++) {
+            const bp_data data = matrices(counts[c]);
+            bp_evaluation found = { 5, 6, 7 };
+            double cost = 8, worst = 9;
+            y[counts[c] * OUTPUTS - 1] = (bp_real)bad[i];
+            CHECK(bp_evaluate(net, &data, &found) == BP_DIVERGED, "target %g", bad[i]);
+            CHECK(bp_gradient(net, &data, gradient, &cost) == BP_DIVERGED, "target %g", bad[i]);
+            CHECK(bp_check_gradient(net, &data, &worst) == BP_DIVERGED, "target %g", bad[i]);
+            CHECK(found.cost == 5 && found.correct == 6 && found.count == 7 && cost == 8 &&
+                      worst == 9,
+                  "target %g: results changed: %g %g %g", bad[i], found.cost, cost, worst);
+            make_examples();
+        }
+    for (p = 0; p < net->parameter_count; p++)
+        changed += gradient[p] != 0;
+    CHECK(changed == 0, "%zu components changed by a failed bp_gradient", changed);
+    free(gradient);
+    bp_free(net);
+}
+
 /* Rates and inputs near the end of the range: some runs overflow, some do not. */
 static void test_overflow(void)
 {
@@ -593,8 +646,10 @@ static void test_overflow(void)
         make_examples();
         for (e = 0; e < COUNT_MAX * INPUTS; e++) {
             const int row = e / INPUTS;
-            if (scale == 1 && row >= 30) x[e] *= (bp_real)1e6;
-            if (scale == 2 && row >= 310) x[e] *= (bp_real)(LARGEST / 8);
+            if (scale == 1 && row >= 30)
+                x[e] *= (bp_real)1e6;
+            if (scale == 2 && row >= 310)
+                x[e] *= (bp_real)(LARGEST / 8);
         }
         for (b = 0; b < sizeof batches / sizeof batches[0]; b++)
             for (power = 0; power < 8; power++) {
@@ -626,7 +681,7 @@ static void test_cost_overflow(void)
 static void test_failing_fetch(void)
 {
     static const bp_status statuses[] = { BP_INVALID_ARGUMENT, BP_OUT_OF_MEMORY, BP_IO_ERROR,
-                                          BP_BAD_FILE, BP_DIVERGED, BP_STOPPED };
+                                          BP_BAD_FILE,         BP_DIVERGED,      BP_STOPPED };
     size_t i, fail_at;
     for (i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
         for (fail_at = 1; fail_at <= 9; fail_at++) {
@@ -643,7 +698,8 @@ static void test_failing_fetch(void)
                   bp_status_string(statuses[i]));
             CHECK(s.calls == fail_at, "%zu calls, the %zu-th failed", s.calls, fail_at);
             step_by_hand(hand, NULL, 47, 10, 1, fail_at - 1);
-            if (fail_at > 5) step_by_hand(hand, NULL, 47, 10, 1, fail_at - 6);
+            if (fail_at > 5)
+                step_by_hand(hand, NULL, 47, 10, 1, fail_at - 6);
             CHECK(net->epochs_trained == (fail_at > 5), "%u epochs", (unsigned)net->epochs_trained);
             check_same_parameters(net, hand, "failed source");
             bp_free(net);
@@ -662,8 +718,10 @@ static void test_failing_fetch_late(void)
     bp_training training = settings(1, 0, 1);
     double cost = 8, worst = 9;
     size_t fail_at, p, changed = 0;
-    if (gradient == NULL) abort();
-    for (p = 0; p < net->parameter_count; p++) gradient[p] = 3;
+    if (gradient == NULL)
+        abort();
+    for (p = 0; p < net->parameter_count; p++)
+        gradient[p] = 3;
     for (fail_at = 1; fail_at <= 2; fail_at++) {
         source s = source_create(count);
         bp_data data = from_source(&s);
@@ -680,7 +738,8 @@ static void test_failing_fetch_late(void)
         CHECK(bp_check_gradient(net, &data, &worst) == BP_IO_ERROR, "bp_check_gradient");
         free(s.order);
     }
-    for (p = 0; p < net->parameter_count; p++) changed += gradient[p] != 3;
+    for (p = 0; p < net->parameter_count; p++)
+        changed += gradient[p] != 3;
     CHECK(changed == 0, "%zu components changed by a failed bp_gradient", changed);
     CHECK(found.cost == 5 && found.correct == 6 && found.count == 7 && cost == 8 && worst == 9,
           "results changed by failed calls: %g %g %g", found.cost, cost, worst);
@@ -699,7 +758,8 @@ static void test_fetch_reads_the_same(void)
     const size_t bytes = net->parameter_count * sizeof(bp_real);
     bp_real *first = (bp_real *)malloc(bytes), *second = (bp_real *)malloc(bytes);
     size_t i;
-    if (first == NULL || second == NULL) abort();
+    if (first == NULL || second == NULL)
+        abort();
     for (i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         source s = source_create(counts[i]);
         const bp_data made = from_source(&s), given = matrices(counts[i]);
@@ -756,7 +816,8 @@ static void check_distribution(const bp_layer *layer)
         const double w = (double)layer->weights[i];
         sum += w;
         squares += w * w;
-        if (w * w > largest) largest = w * w;
+        if (w * w > largest)
+            largest = w * w;
         inner += w * w < 0.75 / fan;
     }
     sum /= (double)count;
@@ -765,8 +826,8 @@ static void check_distribution(const bp_layer *layer)
     CHECK(magnitude(squares * fan - 1) < 0.01, "%g inputs: variance %g", fan, squares);
     CHECK(largest * fan <= 3 * (1 + 1e-6) && largest * fan > 3 * 0.999, "%g inputs: %g of 3", fan,
           largest * fan);
-    CHECK(magnitude((double)inner / (double)count - 0.5) < 0.01, "%g inputs: %g within half",
-          fan, (double)inner / (double)count);
+    CHECK(magnitude((double)inner / (double)count - 0.5) < 0.01, "%g inputs: %g within half", fan,
+          (double)inner / (double)count);
     for (i = 0; i < (size_t)layer->outputs; i++)
         CHECK(layer->biases[i] == 0, "bias %zu is %g", i, (double)layer->biases[i]);
 }
@@ -809,6 +870,7 @@ int main(void)
     test_reports();
     test_stop();
     test_bad_numbers();
+    test_bad_numbers_when_reading();
     test_overflow();
 #ifdef BACKPROP_DOUBLE
     test_cost_overflow();

