@@ -510,6 +510,10 @@ typedef struct bpi_kernels {
                      bp_real *dw, bp_real *db);
     /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
     void (*descend)(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n, bp_real eta);
+    /* B2, B3 and U for one example in one pass over the weights: the error of the layer below
+     * into below, unless it is NULL, and then w_jk -= eta delta_j a_k; b_j likewise. */
+    void (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
+                        uint32_t *blocks, bp_real *below);
     /* U: parameters -= eta gradient. */
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
     /* The largest magnitude in n rows; larger than any number if one is not finite. */
@@ -776,20 +780,14 @@ static int bpi_outputs(const bp_net *net)
     return net->layers[net->layer_count - 1].outputs;
 }
 
-/* The largest magnitude among the parameters, or DBL_MAX * 2 (infinity) if one is not finite. */
+/* The largest magnitude among the parameters; more than any number if one is not finite. */
 static double bpi_largest_parameter(const bp_net *net)
 {
-    double largest = 0;
-    size_t i;
-    for (i = 0; i < net->parameter_count; i++) {
-        double p = (double)net->parameters[i];
-        double magnitude = p < 0 ? -p : p;
-        if (!(magnitude <= largest))
-            largest = magnitude;
-        if (!bpi_is_finite(largest))
-            break;
-    }
-    return largest;
+    bpi_rows all;
+    all.base = net->parameters;
+    all.stride = net->parameter_count;
+    all.index = NULL;
+    return (double)net->kernels->largest(all, 1);
 }
 
 /* ---- working memory of a call ---- */
@@ -1150,6 +1148,43 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 
 /* ---- one update of gradient descent ---- */
 
+/* A single example goes back through each layer's weights once, errors and update together; so
+ * it must be known beforehand that nothing will overflow. 0, and nothing done, if it may. */
+static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double *squares)
+{
+    const bp_net *net = run->net;
+    const bpi_space *space = run->space;
+    const double eta = run->eta > 1 ? (double)run->eta : 1;
+    double before = *squares, input, error, bound;
+    int l = net->layer_count - 1;
+    bpi_output_error(net, space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l], squares);
+    input = (double)net->kernels->largest(bpi_matrix(x, bpi_inputs(net)), 1);
+    input = input > 1 ? input : 1;
+    /* |delta^L| <= |a - y| / n_L, and a (1 - a) <= 1/4 bounds those of the layers below */
+    error = bpi_is_finite(*squares - before) ? *squares - before + 1 : *squares - before;
+    for (bound = error; l > 0; l--) {
+        error *= run->largest * (double)net->layers[l].outputs;
+        bound = error > bound ? error : bound;
+    }
+    bound *= input * eta;
+    if (!(run->largest + bound < (double)BPI_REAL_MAX / 4)) {
+        *squares = before;
+        return 0;
+    }
+    for (l = net->layer_count - 1; l >= 0; l--)
+        net->kernels->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
+                                  run->eta, space->blocks, l ? space->delta[l - 1] : NULL);
+    /* what it came to was far less */
+    for (bound = 0, l = 0; l < net->layer_count; l++) {
+        error = (double)net->kernels->largest(
+            bpi_matrix(space->delta[l], net->layers[l].outputs), 1);
+        error *= l == 0 ? input : 1;
+        bound = error > bound ? error : bound;
+    }
+    run->largest += bound * eta;
+    return 1;
+}
+
 static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
 {
     bp_net *net = run->net;
@@ -1171,6 +1206,8 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
     if (status != BP_OK)
         return status;
     bpi_forward(net, space, x, n);
+    if (n == 1 && bpi_step_one(run, bpi_row(x, 0), y, squares))
+        return BP_OK;
     bpi_errors(net, space, y, n, bpi_error_scale(net, n), squares);
     if (!bpi_is_finite(*squares) || !bpi_descent_is_safe(run, x, n))
         return BP_DIVERGED;
@@ -2429,6 +2466,15 @@ static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, bpi_r
     }
 }
 
+static void bpi_descend_one_plain(const bp_layer *layer, const bp_real *delta, const bp_real *a,
+                                  bp_real eta, uint32_t *blocks, bp_real *below)
+{
+    (void)blocks;
+    if (below)
+        bpi_hidden_error_plain(layer, delta, a, 1, below);
+    bpi_descend_plain(layer, delta, bpi_matrix(a, layer->inputs), 1, eta);
+}
+
 static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
                              bp_real eta)
 {
@@ -2459,6 +2505,7 @@ static const bpi_kernels bpi_kernels_plain = {
     bpi_hidden_error_plain,
     bpi_gradient_plain,
     bpi_descend_plain,
+    bpi_descend_one_plain,
     bpi_update_plain,
     bpi_largest_plain
 };
@@ -2643,6 +2690,7 @@ typedef float64x2_t bpi_v_neon;
 #define BPI_REAL(x) vreinterpretq_f64_s64(x)
 #define BPI_EXPONENT(i) vshlq_n_s64(vsubq_s64(vdupq_n_s64(BPI_MAGIC), i), BPI_MANTISSA_BITS)
 #define BPI_SET1(x) vdupq_n_f64(x)
+#define BPI_OR(a, b) BPI_REAL(vorrq_s64(BPI_BITS(a), BPI_BITS(b)))
 #define BPI_ANY(mask) (vgetq_lane_u64(mask, 0) | vgetq_lane_u64(mask, 1))
 #define BPI_MASK_NOT(mask) veorq_u64(mask, vdupq_n_u64(~(uint64_t)0))
 #else
@@ -2652,6 +2700,7 @@ typedef float32x4_t bpi_v_neon;
 #define BPI_REAL(x) vreinterpretq_f32_s32(x)
 #define BPI_EXPONENT(i) vshlq_n_s32(vsubq_s32(vdupq_n_s32(BPI_MAGIC), i), BPI_MANTISSA_BITS)
 #define BPI_SET1(x) vdupq_n_f32(x)
+#define BPI_OR(a, b) BPI_REAL(vorrq_s32(BPI_BITS(a), BPI_BITS(b)))
 #define BPI_ANY(mask) vmaxvq_u32(mask)
 #define BPI_MASK_NOT(mask) vmvnq_u32(mask)
 #endif
@@ -2696,6 +2745,7 @@ typedef v128_t bpi_v_wasm;
 #define BPI_MIN(a, b) BPI_OP(pmin)(a, b)
 #define BPI_MAX(a, b) BPI_OP(pmax)(a, b)
 #define BPI_ABS(x) BPI_OP(abs)(x)
+#define BPI_OR(a, b) wasm_v128_or(a, b)
 #define BPI_ANY_NOT_GE(a, b) wasm_v128_any_true(wasm_v128_not(BPI_OP(ge)(a, b)))
 #define BPI_ANY_NOT_LE(a, b) wasm_v128_any_true(wasm_v128_not(BPI_OP(le)(a, b)))
 #define BPI_ANY_NONZERO(a) wasm_v128_any_true(BPI_OP(ne)(a, BPI_SET1(0)))
@@ -2725,6 +2775,7 @@ typedef v128_t bpi_v_wasm;
 #define BPI_DIV(a, b) BPI_OP(div)(a, b)
 #define BPI_MIN(a, b) BPI_OP(min)(a, b)
 #define BPI_MAX(a, b) BPI_OP(max)(a, b)
+#define BPI_OR(a, b) BPI_OP(or)(a, b)
 #define BPI_ABS(x) BPI_OP(andnot)(BPI_SET1((bp_real)-0.0), x)
 
 #if BPI_PASS == BPI_PASS_SSE2
@@ -3047,18 +3098,23 @@ BPI_DOTS(dots6, 6)
 #endif
 #undef BPI_DOTS
 
+/* A block in one vector: other than zero (and -0) where any of its inputs is. */
+BPI_LOCAL bpi_v BPI_N(block)(const bp_real *a)
+{
+    return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
+}
+
 /* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero. */
 BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
                                             uint32_t *blocks)
 {
-    size_t k, i, v, count = 0;
+    size_t k, i, count = 0;
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
-        int any = 0;
-        for (i = 0; i < rows; i++)
-            for (v = 0; v < BPI_LANES; v += BPI_W)
-                any |= BPI_ANY_NONZERO(BPI_LOAD(a[i] + k + v));
+        bpi_v any = BPI_N(block)(a[0] + k);
+        for (i = 1; i < rows; i++)
+            any = BPI_OR(any, BPI_N(block)(a[i] + k));
         blocks[count] = (uint32_t)k;
-        count += (size_t)any;
+        count += (size_t)BPI_ANY_NONZERO(any);
     }
     return count;
 }
@@ -3270,13 +3326,200 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, n, outputs, db, 0);
 }
 
+/* Descends on the weights of one vector's width from column k on, w being row 0's: row j by the
+ * sum of delta_ij a_ik over the count examples where a_ik is not all zero. fours is how many times
+ * four rows; where the last four overlap those before, the first of them are left alone. */
+BPI_LOCAL void BPI_N(descend_column)(const int fours, const bp_real *const *delta,
+                                     const bp_real *const *a, size_t count, const size_t *row,
+                                     size_t v, size_t part, bp_real *w, size_t inputs,
+                                     size_t overlap, bp_real eta)
+{
+    const bpi_v minus_eta = BPI_SET1(-eta);
+    bpi_four s[BPI_TILE];
+    size_t t;
+    int q;
+    BPI_UNROLL
+    for (q = 0; q < fours; q++)
+        BPI_N(clear)(&s[q]);
+    for (t = 0; t < count; t++) {
+        const bpi_v x = BPI_N(load_part)(a[t] + v, part);
+        BPI_UNROLL
+        for (q = 0; q < fours; q++) {
+            const bp_real *d = delta[t] + row[q];
+            s[q].a = BPI_MADD(BPI_SET1(d[0]), x, s[q].a);
+            s[q].b = BPI_MADD(BPI_SET1(d[1]), x, s[q].b);
+            s[q].c = BPI_MADD(BPI_SET1(d[2]), x, s[q].c);
+            s[q].d = BPI_MADD(BPI_SET1(d[3]), x, s[q].d);
+        }
+    }
+    BPI_UNROLL
+    for (q = 0; q < fours; q++) {
+        bp_real *to = w + row[q] * inputs + v;
+        const size_t skip = q == fours - 1 ? overlap : 0;
+        if (skip < 1)
+            BPI_N(finish)(BPI_DESCEND, s[q].a, to, NULL, part, minus_eta);
+        if (skip < 2)
+            BPI_N(finish)(BPI_DESCEND, s[q].b, to + inputs, NULL, part, minus_eta);
+        if (skip < 3)
+            BPI_N(finish)(BPI_DESCEND, s[q].c, to + 2 * inputs, NULL, part, minus_eta);
+        BPI_N(finish)(BPI_DESCEND, s[q].d, to + 3 * inputs, NULL, part, minus_eta);
+    }
+}
+
+/* The weights' part of descend where many blocks of a are zero; at least four outputs. */
+BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_real *delta,
+                                             bpi_rows rows, size_t n, bp_real eta)
+{
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    const size_t all = (outputs + 3) / 4, overlap = all * 4 - outputs;
+    const bp_real *a[BPI_ROWS], *d[BPI_ROWS];
+    size_t k, t, v, q, m, fours, count, part;
+    for (k = 0; k < inputs; k += BPI_LANES) {
+        for (count = 0, t = 0; t < n; t++) {
+            a[count] = bpi_row(rows, t) + k;
+            d[count] = delta + t * outputs;
+            count += k + BPI_LANES > inputs || BPI_ANY_NONZERO(BPI_N(block)(a[count]));
+        }
+        for (q = 0; q < all && count; q += fours) {
+            const int last = (fours = BPI_N(tile_rows)(all - q)) == all - q;
+            size_t row[BPI_TILE];
+            for (m = 0; m < fours; m++)
+                row[m] = bpi_min(4 * (q + m), outputs - 4);
+            for (v = 0; v < BPI_LANES; v += BPI_W) {
+                bp_real *w = layer->weights + k;
+                const size_t skip = last ? overlap : 0;
+                part = BPI_N(part)(inputs, k + v);
+#define BPI_CASE(fours)                                                                           \
+    case fours:                                                                                   \
+        if (part == BPI_W)                                                                        \
+            BPI_N(descend_column)(fours, d, a, count, row, v, BPI_W, w, inputs, skip, eta);       \
+        else                                                                                      \
+            BPI_N(descend_column)(fours, d, a, count, row, v, part, w, inputs, skip, eta);        \
+        break
+                switch (fours) {
+                    BPI_CASE(1);
+                    BPI_CASE(2);
+                    BPI_CASE(3);
+#if BPI_TILE == 6
+                    BPI_CASE(4);
+                    BPI_CASE(5);
+                    BPI_CASE(6);
+#endif
+                }
+#undef BPI_CASE
+            }
+        }
+    }
+}
+
+/* Is it worth looking for zeros? Two examples tell. */
+BPI_TARGET static int BPI_N(is_sparse)(bpi_rows a, size_t n, size_t inputs)
+{
+    const bp_real *sample[2];
+    size_t k, i, total = 0, count = 0;
+    sample[0] = bpi_row(a, 0);
+    sample[1] = bpi_row(a, n / 2);
+    for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES)
+        for (i = 0; i < 2; i++, total++)
+            count += (size_t)BPI_ANY_NONZERO(BPI_N(block)(sample[i] + k));
+    return count * 4 < total * 3;
+}
+
 BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, bpi_rows a,
                                       size_t n, bp_real eta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    if (outputs >= 4 && BPI_N(is_sparse)(a, n, inputs)) {
+        BPI_N(descend_sparse)(layer, delta, a, n, eta);
+        BPI_N(bias)(BPI_DESCEND, delta, n, outputs, layer->biases, eta);
+        return;
+    }
     BPI_N(combine_all)(BPI_DESCEND, delta, 1, outputs, a, n, outputs, layer->weights, NULL, inputs,
                        eta);
     BPI_N(bias)(BPI_DESCEND, delta, n, outputs, layer->biases, eta);
+}
+
+/* Rows j < rows of the weights w, at the blocks and the tail: each vector of w is read once, for
+ * the error below it (below += delta_j w_jk, where below is wanted) and its own update. */
+BPI_LOCAL void BPI_N(descend_rows)(const int rows, const int wanted, const bp_real *delta,
+                                   const bp_real *a, bp_real eta, const uint32_t *blocks,
+                                   size_t count, size_t inputs, bp_real *w, bp_real *below)
+{
+    const bpi_v minus_eta = BPI_SET1(-eta), zero = BPI_SET1(0);
+    const size_t tail = inputs % BPI_LANES;
+    bpi_v d[4], x, s, before;
+    size_t b, v, k, part;
+    int j;
+    BPI_UNROLL
+    for (j = 0; j < rows; j++)
+        d[j] = BPI_SET1(delta[j]);
+    for (b = 0; b < count; b++)
+        for (v = 0; v < BPI_LANES; v += BPI_W) {
+            k = blocks[b] + v;
+            x = BPI_LOAD(a + k);
+            s = wanted ? BPI_LOAD(below + k) : zero;
+            BPI_UNROLL
+            for (j = 0; j < rows; j++) {
+                bp_real *to = w + (size_t)j * inputs + k;
+                before = BPI_LOAD(to);
+                s = wanted ? BPI_MADD(d[j], before, s) : s;
+                BPI_STORE(to, BPI_MADD(minus_eta, BPI_MADD(d[j], x, zero), before));
+            }
+            if (wanted)
+                BPI_STORE(below + k, s);
+        }
+    for (k = inputs - tail; k < inputs; k += BPI_W) {
+        part = BPI_N(part)(inputs, k);
+        x = BPI_N(load_part)(a + k, part);
+        s = wanted ? BPI_N(load_part)(below + k, part) : zero;
+        BPI_UNROLL
+        for (j = 0; j < rows; j++) {
+            bp_real *to = w + (size_t)j * inputs + k;
+            before = BPI_N(load_part)(to, part);
+            s = BPI_MADD(d[j], before, s);
+            before = BPI_MADD(minus_eta, BPI_MADD(d[j], x, zero), before);
+            BPI_N(store_part)(to, part, before);
+        }
+        if (wanted)
+            BPI_N(store_part)(below + k, part, s);
+    }
+}
+
+BPI_TARGET static void BPI_N(descend_one)(const bp_layer *layer, const bp_real *delta,
+                                          const bp_real *a, bp_real eta, uint32_t *blocks,
+                                          bp_real *below)
+{
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    size_t j, k, count = 0, part;
+    if (below) {
+        /* a zero activation does not spare the error below it */
+        for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES)
+            blocks[count++] = (uint32_t)k;
+        memset(below, 0, inputs * sizeof(bp_real));
+    } else {
+        count = BPI_N(list_blocks)(&a, 1, inputs, blocks);
+    }
+    for (j = 0; j < outputs; j += j + 4 <= outputs ? 4 : 1) {
+        bp_real *w = layer->weights + j * inputs;
+        const int rows = j + 4 <= outputs ? 4 : 1;
+#define BPI_ROWS_CASE(rows, wanted) \
+    BPI_N(descend_rows)(rows, wanted, delta + j, a, eta, blocks, count, inputs, w, below)
+        if (below && rows == 4)
+            BPI_ROWS_CASE(4, 1);
+        else if (below)
+            BPI_ROWS_CASE(1, 1);
+        else if (rows == 4)
+            BPI_ROWS_CASE(4, 0);
+        else
+            BPI_ROWS_CASE(1, 0);
+#undef BPI_ROWS_CASE
+    }
+    for (k = 0; below && k < inputs; k += BPI_W) {
+        part = BPI_N(part)(inputs, k);
+        BPI_N(finish)(BPI_ERROR, BPI_N(load_part)(below + k, part), below + k, a + k, part,
+                      BPI_SET1(0));
+    }
+    BPI_N(bias)(BPI_DESCEND, delta, 1, outputs, layer->biases, eta);
 }
 
 BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
@@ -3326,6 +3569,7 @@ static const bpi_kernels BPI_N(kernels) = {
     BPI_N(hidden_error),
     BPI_N(gradient),
     BPI_N(descend),
+    BPI_N(descend_one),
     BPI_N(update),
     BPI_N(largest)
 };
@@ -3356,6 +3600,7 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_MIN
 #undef BPI_MAX
 #undef BPI_ABS
+#undef BPI_OR
 #undef BPI_MADD
 #undef BPI_MM
 #undef BPI_SI
