@@ -112,8 +112,10 @@
  *            the rest, measurements scaled to about 0.1..0.9.
  * Widths     one hidden layer of 30 to 100 neurons reads digits (95 to 98 %); try more
  *            width before more depth: sigmoids squash the error fourfold a layer.
- * eta        start at 3 times n_L for mini-batches of 10; halve it if the cost jumps,
- *            double it if the cost crawls. For batch_size 1 start at 0.3 to 1 times n_L.
+ * eta        for mini-batches of 10: 3 n_L with up to 100 neurons in the last hidden layer,
+ *            200 n_L / width beyond; for batch_size 1 a tenth of that. Halve it if the cost
+ *            jumps or stays near 1 / (2 n_L), where all outputs stick; double it if the
+ *            cost crawls.
  * Batch      10 learns most per epoch, 32 to 128 are faster per example.
  *
  *
@@ -137,6 +139,13 @@
  *     BACKPROP_EXACT            impl   -         where there is no fused multiply-add, emulate
  *                                                it: slow, but the same bits everywhere
  *     BACKPROP_NO_THREADS       impl   -         one thread even when built with OpenMP
+ *     BACKPROP_PARALLEL(n, task, context)        your own threads in place of OpenMP's: call
+ *                               impl   OpenMP    task(context, i, n) for i = 0 ... n-1, at once
+ *                                                if you can, and return when all are done
+ *     BACKPROP_THREADS          impl   1         with it: how many threads = 0 asks for
+ *     BACKPROP_H_FILE           impl   "backprop.h"  this file's name, if you renamed it
+ *     BACKPROP_ALLOW_FAST_MATH  impl   #error    compile under -ffast-math, which breaks
+ *                                                >>determinism and the tests for NaN
  *
  *
  * >>memory
@@ -179,9 +188,14 @@
  * >>determinism
  * =============
  *
- * The same network, data and settings give the same bits: run after run, whatever the
- * compiler and its optimisation level. Every sum has one fixed order and every
- * multiply-add is explicit:
+ * The same network, data and settings give the same bits: run after run, for every number
+ * of threads, with gcc and clang, at every optimisation level (but -ffast-math, which is
+ * refused), on every processor with fused multiply-add: x86-64 since 2013, AArch64, RISC-V,
+ * POWER, s390x. On x86-64 the instruction is found at run time. Where there is none, or the
+ * compiler may not use it (BACKPROP_NO_SIMD without -mfma, "sse2", "plain", WebAssembly), a
+ * product and its sum are rounded twice and the bits differ, unless BACKPROP_EXACT is
+ * defined. Parameters must be finite, and rounding must be to nearest with subnormals.
+ * Every sum has one fixed order and every multiply-add is explicit:
  *
  *     F1   lane i of BPI_LANES takes k = i, i + BPI_LANES ... by fused multiply-add, from
  *          zero; lanes are then added in halves (i and i + 4, i and i + 2 ...); then b_j.
@@ -192,8 +206,8 @@
  *
  * s(z) is computed from the same operations; no result depends on libm, on rand(), on the
  * time or on the locale. A prediction does not depend on how many examples share the
- * call. bp_train gives the bits of bp_gradient and bp_update stepped by hand over the same
- * batches.
+ * call, nor on zeros being skipped. bp_train gives the bits of bp_gradient and bp_update
+ * stepped by hand over the same batches.
  *
  *
  * >>files
@@ -458,6 +472,13 @@ BPI_API const char *bp_status_string(bp_status status);
 #include <stdio.h>
 #endif
 
+#if defined(__FAST_MATH__) && !defined(BACKPROP_ALLOW_FAST_MATH)
+#error "-ffast-math breaks the promises of backprop.h; see BACKPROP_ALLOW_FAST_MATH"
+#endif
+#ifndef BACKPROP_THREADS
+#define BACKPROP_THREADS 1
+#endif
+
 #if defined(BACKPROP_MALLOC) != defined(BACKPROP_FREE)
 #error "define both BACKPROP_MALLOC and BACKPROP_FREE, or neither"
 #endif
@@ -469,6 +490,33 @@ BPI_API const char *bp_status_string(bp_status status);
 
 #ifndef BACKPROP_ASSERT
 #define BACKPROP_ASSERT(condition) ((void)0)
+#endif
+
+/* BPI_PARALLEL calls task(context, part, parts) for all parts, at once where it can. */
+#if defined(BACKPROP_NO_THREADS)
+#define BPI_MOST_THREADS 1
+#define BPI_DEFAULT_THREADS 1
+#define BPI_PARALLEL(parts, task, context) task(context, 0, 1)
+#elif defined(BACKPROP_PARALLEL)
+#define BPI_MOST_THREADS 256
+#define BPI_DEFAULT_THREADS (BACKPROP_THREADS)
+#define BPI_PARALLEL(parts, task, context) BACKPROP_PARALLEL(parts, task, context)
+#elif defined(_OPENMP)
+#include <omp.h>
+#define BPI_MOST_THREADS 256
+#define BPI_DEFAULT_THREADS omp_get_max_threads()
+#define BPI_PARALLEL(parts, task, context) bpi_openmp(parts, task, context)
+static void bpi_openmp(int parts, void (*task)(void *context, int part, int parts), void *context)
+{
+    int part;
+#pragma omp parallel for num_threads(parts) schedule(static, 1)
+    for (part = 0; part < parts; part++)
+        task(context, part, parts);
+}
+#else
+#define BPI_MOST_THREADS 1
+#define BPI_DEFAULT_THREADS 1
+#define BPI_PARALLEL(parts, task, context) task(context, 0, 1)
 #endif
 
 #ifdef BACKPROP_DOUBLE
@@ -492,6 +540,7 @@ typedef struct bpi_rows {
     const bp_real *base;
     size_t stride;
     const size_t *index;
+    size_t ahead; /* rows that exist, those of the next batches included: worth fetching early */
 } bpi_rows;
 
 /* The inner loops. */
@@ -505,11 +554,13 @@ typedef struct bpi_kernels {
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
     void (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a, size_t n,
                          bp_real *delta);
-    /* B3: dw_jk += sum_i delta_ij a_ik; db_j likewise. */
-    void (*gradient)(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
-                     bp_real *dw, bp_real *db);
+    /* B3: dw_jk += sum_i delta_ij a_ik; db_j likewise. Rows of delta are stride apart: the layer
+     * may be some neurons of a wider one. */
+    void (*gradient)(const bp_layer *layer, const bp_real *delta, size_t stride, bpi_rows a,
+                     size_t n, bp_real *dw, bp_real *db);
     /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
-    void (*descend)(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n, bp_real eta);
+    void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride, bpi_rows a,
+                    size_t n, bp_real eta);
     /* B2, B3 and U for one example in one pass over the weights: the error of the layer below
      * into below, unless it is NULL, and then w_jk -= eta delta_j a_k; b_j likewise. */
     void (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
@@ -787,6 +838,7 @@ static double bpi_largest_parameter(const bp_net *net)
     all.base = net->parameters;
     all.stride = net->parameter_count;
     all.index = NULL;
+    all.ahead = 0;
     return (double)net->kernels->largest(all, 1);
 }
 
@@ -795,12 +847,13 @@ static double bpi_largest_parameter(const bp_net *net)
 /* What a call asks of its workspace, and where it then finds it. */
 typedef struct bpi_space {
     size_t rows;       /* examples in flight */
+    int threads;
     int learning;      /* errors are needed too */
     int fetching;      /* examples come from data->fetch */
     size_t order_count; /* indices to hold: a permutation of the set, or 0, 1, 2 ... for fetch */
     int accumulating;   /* a batch is longer than rows: its gradient is summed in memory */
 
-    uint32_t *blocks; /* scratch for the kernels */
+    uint32_t *blocks; /* scratch for the kernels, a part for each thread */
     bp_real **a;     /* a[l]: rows x outputs of layers[l] */
     bp_real **delta; /* delta[l]: likewise */
     bp_real *inputs; /* rows x n_0, for fetch */
@@ -823,7 +876,8 @@ static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *aren
 {
     size_t layers = (size_t)net->layer_count;
     int l, counting = arena->base == NULL;
-    space->blocks = (uint32_t *)bpi_take(arena, bpi_block_count(net), sizeof(uint32_t));
+    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * bpi_block_count(net),
+                                         sizeof(uint32_t));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     for (l = 0; l < net->layer_count; l++) {
@@ -866,6 +920,14 @@ static size_t bpi_min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* How many threads to use when asked for so many, or for 0. */
+static int bpi_threads(int wanted)
+{
+    int most = BPI_MOST_THREADS;
+    int threads = wanted ? wanted : BPI_DEFAULT_THREADS;
+    return threads < 1 ? 1 : threads < most ? threads : most;
+}
+
 /* What bp_evaluate, bp_gradient (training NULL) and bp_train need. */
 static bpi_space bpi_space_for(const bp_data *data, const bp_training *training, int learning)
 {
@@ -875,6 +937,7 @@ static bpi_space bpi_space_for(const bp_data *data, const bp_training *training,
     if (training && training->batch_size)
         batch = bpi_min(batch, training->batch_size);
     space.rows = bpi_min(batch, BPI_ROWS);
+    space.threads = training ? bpi_threads(training->threads) : 1;
     space.learning = learning;
     space.fetching = data->inputs == NULL;
     space.accumulating = learning && batch > space.rows;
@@ -906,6 +969,7 @@ static bpi_rows bpi_matrix(const bp_real *base, int width)
     rows.base = base;
     rows.stride = (size_t)width;
     rows.index = NULL;
+    rows.ahead = 0;
     return rows;
 }
 
@@ -914,57 +978,158 @@ static const bp_real *bpi_row(bpi_rows rows, size_t i)
     return rows.base + rows.stride * (rows.index ? rows.index[i] : i);
 }
 
-/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L */
-static void bpi_forward(const bp_net *net, const bpi_space *space, bpi_rows x, size_t n)
+/* The same from row i on. */
+static bpi_rows bpi_rows_from(bpi_rows rows, size_t i)
 {
-    bp_real *const *a = space->a;
+    if (rows.index)
+        rows.index += i;
+    else
+        rows.base += rows.stride * i;
+    rows.ahead = rows.ahead > i ? rows.ahead - i : 0;
+    return rows;
+}
+
+/* A pass of n examples through the network and back. */
+typedef struct bpi_pass {
+    const bp_net *net;
+    const bpi_space *space;
+    bpi_rows x, y;
+    size_t n;
+    bp_real scale;     /* of the output error, 1/(B n_L); 0: forward only */
+    bp_real *gradient; /* where to add the gradient; NULL: descend by eta at once */
+    bp_real eta;
+} bpi_pass;
+
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on */
+static void bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
+{
+    const bp_net *net = pass->net;
+    bpi_rows a = bpi_rows_from(pass->x, first);
     int l;
     for (l = 0; l < net->layer_count; l++) {
-        net->kernels->forward(&net->layers[l], x, n, space->blocks, a[l]);
-        x = bpi_matrix(a[l], net->layers[l].outputs);
+        const bp_layer *layer = &net->layers[l];
+        bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
+        net->kernels->forward(layer, a, n, blocks, out);
+        a = bpi_matrix(out, layer->outputs);
     }
 }
 
 /* ---- cost and errors (C, B1, B2) ---- */
 
-/* Adds sum_j (a_j - y_j)^2 of each example to *squares, and makes delta^L unless it is NULL:
- * delta_j = scale (a_j - y_j) a_j (1 - a_j) with scale = 1/(B n_L).
- * The square of a float is exact in a double, so the sum is one rounding an addition. */
-static void bpi_output_error(const bp_net *net, const bp_real *a, bpi_rows y, size_t n, bp_real scale,
-                             bp_real *delta, double *squares)
+/* sum_j (a_j - y_j)^2 over n examples. The square of a float is exact in a double, so that there
+ * is one rounding an addition; four partial sums an example do not wait for one another. */
+static double bpi_squares(const bp_net *net, const bp_real *a, bpi_rows y, size_t n)
 {
-    const int outputs = bpi_outputs(net);
-    double sum = *squares;
-    size_t i;
-    int j;
-    for (i = 0; i < n; i++) {
+    const size_t outputs = (size_t)bpi_outputs(net);
+    double sum = 0;
+    size_t i, j;
+    for (i = 0; i < n; i++, a += outputs) {
         const bp_real *target = bpi_row(y, i);
+        double part[4] = { 0, 0, 0, 0 };
         for (j = 0; j < outputs; j++) {
-            bp_real a_j = a[j], e = a_j - target[j];
+            bp_real e = a[j] - target[j];
 #ifdef BACKPROP_DOUBLE
-            sum = net->kernels->fma(e, e, sum);
+            part[j % 4] = net->kernels->fma(e, e, part[j % 4]);
 #else
-            sum += (double)e * (double)e;
+            part[j % 4] += (double)e * (double)e;
 #endif
-            if (delta)
-                delta[j] = (e * scale) * (a_j * (1 - a_j));
         }
-        a += outputs;
-        delta = delta ? delta + outputs : NULL;
+        sum += (part[0] + part[2]) + (part[1] + part[3]);
     }
-    *squares = sum;
+    return sum;
 }
 
-/* delta^L by B1, then delta^l for l = L-1 ... 1 by B2. The seed of B2, the sum over the layer
- * above, is often printed without the factor s'(z) = a (1 - a): it belongs there. */
-static void bpi_errors(const bp_net *net, const bpi_space *space, bpi_rows y, size_t n,
-                       bp_real scale, double *squares)
+/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) */
+static void bpi_output_error(int outputs, const bp_real *a, bpi_rows y, size_t n, bp_real scale,
+                             bp_real *delta)
 {
-    int l = net->layer_count - 1;
-    bpi_output_error(net, space->a[l], y, n, scale, space->delta[l], squares);
-    for (; l > 0; l--)
-        net->kernels->hidden_error(&net->layers[l], space->delta[l], space->a[l - 1], n,
-                                   space->delta[l - 1]);
+    size_t i;
+    int j;
+    for (i = 0; i < n; i++, a += outputs, delta += outputs) {
+        const bp_real *target = bpi_row(y, i);
+        for (j = 0; j < outputs; j++)
+            delta[j] = ((a[j] - target[j]) * scale) * (a[j] * (1 - a[j]));
+    }
+}
+
+/* delta^L by B1, then delta^l for l = L-1 ... 1 by B2. The sum over the layer above, from which B2
+ * starts, is often printed without the factor s'(z) = a (1 - a): it belongs there. */
+static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
+{
+    const bp_net *net = pass->net;
+    int l = net->layer_count - 1, outputs = bpi_outputs(net);
+    bp_real *delta = pass->space->delta[l] + first * (size_t)outputs;
+    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs,
+                     bpi_rows_from(pass->y, first), n, pass->scale, delta);
+    for (; l > 0; l--) {
+        const size_t inputs = (size_t)net->layers[l].inputs;
+        const bp_real *above = delta;
+        delta = pass->space->delta[l - 1] + first * inputs;
+        net->kernels->hidden_error(&net->layers[l], above, pass->space->a[l - 1] + first * inputs,
+                                   n, delta);
+    }
+}
+
+/* ---- gradient and descent (B3, U) ---- */
+
+/* Neurons first ... last-1 of layer l: their gradient added, or descended upon. */
+static void bpi_learn(const bpi_pass *pass, int l, size_t first, size_t last)
+{
+    const bp_net *net = pass->net;
+    const bp_layer *whole = &net->layers[l];
+    const size_t stride = (size_t)whole->outputs;
+    const bp_real *delta = pass->space->delta[l] + first;
+    bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], whole->inputs) : pass->x;
+    bp_layer layer = *whole;
+    layer.outputs = (int)(last - first);
+    layer.weights += first * (size_t)layer.inputs;
+    layer.biases += first;
+    if (first == last)
+        return;
+    if (pass->gradient)
+        net->kernels->gradient(&layer, delta, stride, a, pass->n,
+                               pass->gradient + (layer.weights - net->parameters),
+                               pass->gradient + (layer.biases - net->parameters));
+    else
+        net->kernels->descend(&layer, delta, stride, a, pass->n, pass->eta);
+}
+
+/* ---- threads: each takes its part of the examples, then its part of the neurons, and so every
+ * sum is one thread's, in the same order whatever their number ---- */
+
+static void bpi_pass_examples(void *context, int part, int parts)
+{
+    const bpi_pass *pass = (const bpi_pass *)context;
+    const size_t first = pass->n * (size_t)part / (size_t)parts;
+    const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
+    uint32_t *blocks = pass->space->blocks + (size_t)part * bpi_block_count(pass->net);
+    bpi_forward(pass, first, last - first, blocks);
+    if (pass->scale != 0)
+        bpi_errors(pass, first, last - first);
+}
+
+static void bpi_pass_neurons(void *context, int part, int parts)
+{
+    const bpi_pass *pass = (const bpi_pass *)context;
+    int l;
+    for (l = 0; l < pass->net->layer_count; l++) {
+        const size_t outputs = (size_t)pass->net->layers[l].outputs;
+        bpi_learn(pass, l, outputs * (size_t)part / (size_t)parts,
+                  outputs * (size_t)(part + 1) / (size_t)parts);
+    }
+}
+
+/* Runs task for all parts and waits for them; a batch too small to gain by it is one part. */
+static void bpi_share(void (*task)(void *context, int part, int parts), bpi_pass *pass)
+{
+    const double work = (double)pass->n * (double)pass->net->parameter_count;
+    int parts = pass->space->threads;
+    if (work < 750000.0 * parts)
+        parts = (int)(work / 750000.0);
+    if (parts < 2)
+        task(pass, 0, 1);
+    else
+        BPI_PARALLEL(parts, task, pass);
 }
 
 /* C from the sum of squares over count examples. */
@@ -989,6 +1154,7 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
     if (data->inputs) {
         *x = bpi_matrix(data->inputs, bpi_inputs(net));
         *y = bpi_matrix(data->targets, bpi_outputs(net));
+        x->ahead = data->count - first;
         if (shuffled) {
             x->index = y->index = space->order + first;
         } else {
@@ -1022,20 +1188,31 @@ static void bpi_shuffle(size_t *order, size_t count, uint64_t seed, uint64_t epo
     }
 }
 
-/* ---- gradient (B3) ---- */
+/* ---- the gradient of a set ---- */
 
-/* The sum of delta (a^{l-1})^T and of delta over n examples, added to gradient. */
-static void bpi_add_gradient(const bp_net *net, const bpi_space *space, bpi_rows x, size_t n,
-                             bp_real *gradient)
+/* Views n examples from position first on and takes them forward and, with scale, back; adds
+ * their squares to *squares. */
+static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, size_t first,
+                           size_t n, double *squares)
 {
-    int l;
-    for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        net->kernels->gradient(layer, space->delta[l], x, n,
-                               gradient + (layer->weights - net->parameters),
-                               gradient + (layer->biases - net->parameters));
-        x = bpi_matrix(space->a[l], layer->outputs);
-    }
+    const bp_net *net = pass->net;
+    bp_status status = bpi_view(net, data, pass->space, shuffled, first, n, &pass->x, &pass->y);
+    if (status != BP_OK)
+        return status;
+    pass->n = n;
+    bpi_share(bpi_pass_examples, pass);
+    *squares += bpi_squares(net, pass->space->a[net->layer_count - 1], pass->y, n);
+    return bpi_is_finite(*squares) ? BP_OK : BP_DIVERGED;
+}
+
+static bpi_pass bpi_new_pass(const bp_net *net, const bpi_space *space, bp_real scale)
+{
+    bpi_pass pass;
+    memset(&pass, 0, sizeof pass);
+    pass.net = net;
+    pass.space = space;
+    pass.scale = scale;
+    return pass;
 }
 
 /* The gradient of the mean cost over count examples from position first on; adds their
@@ -1044,22 +1221,18 @@ static bp_status bpi_gradient_of(const bp_net *net, const bp_data *data, const b
                                  int shuffled, size_t first, size_t count, bp_real *gradient,
                                  double *squares)
 {
-    bp_real scale = bpi_error_scale(net, count);
+    bpi_pass pass = bpi_new_pass(net, space, bpi_error_scale(net, count));
     size_t seen, n;
+    pass.gradient = gradient;
     for (seen = 0; seen < count; seen += n) {
-        bpi_rows x, y;
         bp_status status;
         n = bpi_min(count - seen, space->rows);
-        status = bpi_view(net, data, space, shuffled, first + seen, n, &x, &y);
+        status = bpi_begin(&pass, data, shuffled, first + seen, n, squares);
         if (status != BP_OK)
             return status;
-        bpi_forward(net, space, x, n);
-        bpi_errors(net, space, y, n, scale, squares);
-        if (!bpi_is_finite(*squares))
-            return BP_DIVERGED;
         if (seen == 0)
             memset(gradient, 0, net->parameter_count * sizeof(bp_real));
-        bpi_add_gradient(net, space, x, n, gradient);
+        bpi_share(bpi_pass_neurons, &pass);
     }
     return BP_OK;
 }
@@ -1150,27 +1323,25 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 
 /* A single example goes back through each layer's weights once, errors and update together; so
  * it must be known beforehand that nothing will overflow. 0, and nothing done, if it may. */
-static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double *squares)
+static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squares)
 {
     const bp_net *net = run->net;
     const bpi_space *space = run->space;
     const double eta = run->eta > 1 ? (double)run->eta : 1;
-    double before = *squares, input, error, bound;
+    double input, error, bound;
     int l = net->layer_count - 1;
-    bpi_output_error(net, space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l], squares);
+    bpi_output_error(bpi_outputs(net), space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l]);
     input = (double)net->kernels->largest(bpi_matrix(x, bpi_inputs(net)), 1);
     input = input > 1 ? input : 1;
     /* |delta^L| <= |a - y| / n_L, and a (1 - a) <= 1/4 bounds those of the layers below */
-    error = bpi_is_finite(*squares - before) ? *squares - before + 1 : *squares - before;
+    error = squares + 1;
     for (bound = error; l > 0; l--) {
         error *= run->largest * (double)net->layers[l].outputs;
         bound = error > bound ? error : bound;
     }
     bound *= input * eta;
-    if (!(run->largest + bound < (double)BPI_REAL_MAX / 4)) {
-        *squares = before;
+    if (!(run->largest + bound < (double)BPI_REAL_MAX / 4))
         return 0;
-    }
     for (l = net->layer_count - 1; l >= 0; l--)
         net->kernels->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
                                   run->eta, space->blocks, l ? space->delta[l - 1] : NULL);
@@ -1189,8 +1360,8 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
 {
     bp_net *net = run->net;
     const bpi_space *space = run->space;
-    int l, shuffled = !run->training->in_order;
-    bpi_rows x, y;
+    int shuffled = !run->training->in_order;
+    bpi_pass pass;
     bp_status status;
     if (n > space->rows) {
         status = bpi_gradient_of(net, run->data, space, shuffled, first, n, space->gradient,
@@ -1202,19 +1373,21 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
             net->kernels->update(net->parameters, space->gradient, net->parameter_count, run->eta);
         return status;
     }
-    status = bpi_view(net, run->data, space, shuffled, first, n, &x, &y);
+    /* one example's errors come later, together with the update */
+    pass = bpi_new_pass(net, space, n > 1 ? bpi_error_scale(net, n) : 0);
+    pass.eta = run->eta;
+    status = bpi_begin(&pass, run->data, shuffled, first, n, squares);
     if (status != BP_OK)
         return status;
-    bpi_forward(net, space, x, n);
-    if (n == 1 && bpi_step_one(run, bpi_row(x, 0), y, squares))
-        return BP_OK;
-    bpi_errors(net, space, y, n, bpi_error_scale(net, n), squares);
-    if (!bpi_is_finite(*squares) || !bpi_descent_is_safe(run, x, n))
-        return BP_DIVERGED;
-    for (l = 0; l < net->layer_count; l++) {
-        net->kernels->descend(&net->layers[l], space->delta[l], x, n, run->eta);
-        x = bpi_matrix(space->a[l], net->layers[l].outputs);
+    if (n == 1) {
+        if (bpi_step_one(run, bpi_row(pass.x, 0), pass.y, *squares))
+            return BP_OK;
+        pass.scale = bpi_error_scale(net, 1);
+        bpi_errors(&pass, 0, 1);
     }
+    if (!bpi_descent_is_safe(run, pass.x, n))
+        return BP_DIVERGED;
+    bpi_share(bpi_pass_neurons, &pass);
     return BP_OK;
 }
 
@@ -1398,6 +1571,7 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
 {
     bpi_arena arena = bpi_arena_at(workspace);
     bpi_space space;
+    bpi_pass pass;
     size_t seen, n, i, correct = 0;
     double squares = 0;
     if (!net || !bpi_data_is_valid(data) || !result || (!workspace && size))
@@ -1406,22 +1580,18 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
     if (!bpi_space_fits(&space, net, workspace, size))
         return BP_OUT_OF_MEMORY;
     bpi_space_place(&space, net, &arena);
+    pass = bpi_new_pass(net, &space, 0);
     for (seen = 0; seen < data->count; seen += n) {
         const int outputs = bpi_outputs(net);
         const bp_real *a = space.a[net->layer_count - 1];
-        bpi_rows x, y;
         bp_status status;
         n = bpi_min(data->count - seen, space.rows);
-        status = bpi_view(net, data, &space, 0, seen, n, &x, &y);
+        status = bpi_begin(&pass, data, 0, seen, n, &squares);
         if (status != BP_OK)
             return status;
-        bpi_forward(net, &space, x, n);
-        bpi_output_error(net, a, y, n, 0, NULL, &squares);
-        for (i = 0; i < n; i++)
-            correct += (size_t)bpi_is_correct(a + i * (size_t)outputs, bpi_row(y, i), outputs);
+        for (i = 0; i < n; i++, a += outputs)
+            correct += (size_t)bpi_is_correct(a, bpi_row(pass.y, i), outputs);
     }
-    if (!bpi_is_finite(squares))
-        return BP_DIVERGED;
     result->cost = bpi_mean_cost(net, squares, data->count);
     result->correct = correct;
     result->count = data->count;
@@ -2427,22 +2597,22 @@ static void bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above, 
     }
 }
 
-static void bpi_gradient_plain(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
-                               bp_real *dw, bp_real *db)
+static void bpi_gradient_plain(const bp_layer *layer, const bp_real *delta, size_t stride,
+                               bpi_rows a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     size_t i, j, k;
     for (j = 0; j < outputs; j++, dw += inputs)
         for (i = 0; i < n; i++) {
-            const bp_real *a_i = bpi_row(a, i), delta_ij = delta[i * outputs + j];
+            const bp_real *a_i = bpi_row(a, i), delta_ij = delta[i * stride + j];
             db[j] += delta_ij;
             for (k = 0; k < inputs; k++)
                 dw[k] = bpi_fma(delta_ij, a_i[k], dw[k]);
         }
 }
 
-static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, bpi_rows a, size_t n,
-                              bp_real eta)
+static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, size_t stride,
+                              bpi_rows a, size_t n, bp_real eta)
 {
     enum { STRETCH = 64 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
@@ -2456,12 +2626,12 @@ static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, bpi_r
                 dw[k] = 0;
             for (i = 0; i < n; i++)
                 for (k = 0; k < width; k++)
-                    dw[k] = bpi_fma(delta[i * outputs + j], bpi_row(a, i)[first + k], dw[k]);
+                    dw[k] = bpi_fma(delta[i * stride + j], bpi_row(a, i)[first + k], dw[k]);
             for (k = 0; k < width; k++)
                 w[first + k] = bpi_fma(-eta, dw[k], w[first + k]);
         }
         for (i = 0; i < n; i++)
-            db += delta[i * outputs + j];
+            db += delta[i * stride + j];
         layer->biases[j] = bpi_fma(-eta, db, layer->biases[j]);
     }
 }
@@ -2472,7 +2642,7 @@ static void bpi_descend_one_plain(const bp_layer *layer, const bp_real *delta, c
     (void)blocks;
     if (below)
         bpi_hidden_error_plain(layer, delta, a, 1, below);
-    bpi_descend_plain(layer, delta, bpi_matrix(a, layer->inputs), 1, eta);
+    bpi_descend_plain(layer, delta, 0, bpi_matrix(a, layer->inputs), 1, eta);
 }
 
 static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
@@ -2531,14 +2701,16 @@ static const bpi_kernels bpi_kernels_plain = {
 #if defined(_MSC_VER) && !defined(__clang__)
 #define BPI_INLINE __forceinline
 #define BPI_UNROLL
+#define BPI_PREFETCH(p) ((void)(p))
 #define BPI_TARGET_AVX2
 #define BPI_TARGET_AVX512
 #else
 #define BPI_INLINE inline __attribute__((always_inline))
+#define BPI_PREFETCH(p) __builtin_prefetch(p)
 #define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
 #ifdef __clang__
-#define BPI_UNROLL _Pragma("clang loop unroll(full)")
+#define BPI_UNROLL /* it does so unasked */
 #else
 #define BPI_UNROLL _Pragma("GCC unroll 8")
 #endif
@@ -3090,11 +3262,11 @@ BPI_LOCAL void BPI_N(dots)(const int rows, const bp_real *const *a, const bp_rea
     }
 BPI_DOTS(dots1, 1)
 BPI_DOTS(dots2, 2)
-BPI_DOTS(dots3, 3)
 #if BPI_TILE == 6
 BPI_DOTS(dots4, 4)
-BPI_DOTS(dots5, 5)
 BPI_DOTS(dots6, 6)
+#else
+BPI_DOTS(dots3, 3)
 #endif
 #undef BPI_DOTS
 
@@ -3104,11 +3276,16 @@ BPI_LOCAL bpi_v BPI_N(block)(const bp_real *a)
     return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
 }
 
-/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero. */
+/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, and fetches the
+ * coming rows from memory while these are computed with. */
 BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                            uint32_t *blocks)
+                                            uint32_t *blocks, bpi_rows coming)
 {
+    const size_t line = BPI_ALIGN / sizeof(bp_real);
     size_t k, i, count = 0;
+    for (i = 0; i < rows && i < coming.ahead; i++)
+        for (k = 0; k < inputs; k += line)
+            BPI_PREFETCH(bpi_row(coming, i) + k);
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
         bpi_v any = BPI_N(block)(a[0] + k);
         for (i = 1; i < rows; i++)
@@ -3131,10 +3308,10 @@ BPI_TARGET static void BPI_N(activate)(bp_real *z, const bp_real *biases, size_t
     }
 }
 
-/* How many of n examples to take in one tile: as many as fit, the last two tiles alike. */
+/* How many of n rows to take in one tile. */
 BPI_LOCAL size_t BPI_N(tile_rows)(size_t n)
 {
-    return n >= 2 * BPI_TILE || n == BPI_TILE ? BPI_TILE : n > BPI_TILE ? (n + 1) / 2 : n;
+    return n >= BPI_TILE ? BPI_TILE : n >= 4 ? 4 : n >= 2 ? 2 : n;
 }
 
 BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,
@@ -3142,9 +3319,10 @@ BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size
 {
     static void (*const dots[])(const bp_real *const *, const bp_real *const *, const uint32_t *,
                                 size_t, size_t, size_t, bp_real(*)[4]) = {
-        NULL, BPI_N(dots1), BPI_N(dots2), BPI_N(dots3),
 #if BPI_TILE == 6
-        BPI_N(dots4), BPI_N(dots5), BPI_N(dots6)
+        NULL, BPI_N(dots1), BPI_N(dots2), NULL, BPI_N(dots4), NULL, BPI_N(dots6)
+#else
+        NULL, BPI_N(dots1), BPI_N(dots2), BPI_N(dots3)
 #endif
     };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
@@ -3155,7 +3333,7 @@ BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size
         tile = BPI_N(tile_rows)(n - i);
         for (r = 0; r < tile; r++)
             a[r] = bpi_row(rows, i + r);
-        count = BPI_N(list_blocks)(a, tile, inputs, blocks);
+        count = BPI_N(list_blocks)(a, tile, inputs, blocks, bpi_rows_from(rows, i + tile));
         for (j = 0; j < outputs; j += 4) {
             bp_real z[BPI_TILE][4];
             size_t neurons = bpi_min(4, outputs - j);
@@ -3163,9 +3341,14 @@ BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size
             for (m = 0; m < 4; m++)
                 w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
             dots[tile](a, w, blocks, count, inputs - tail, tail, z);
-            for (r = 0; r < tile; r++)
-                for (m = 0; m < neurons; m++)
-                    out[(i + r) * outputs + j + m] = z[r][m];
+            for (r = 0; r < tile; r++) {
+                bp_real *to = out + (i + r) * outputs + j;
+                if (neurons == 4)
+                    memcpy(to, z[r], 4 * sizeof(bp_real));
+                else
+                    for (m = 0; m < neurons; m++)
+                        to[m] = z[r][m];
+            }
         }
         for (r = 0; r < tile; r++)
             BPI_N(activate)(out + (i + r) * outputs, layer->biases, outputs);
@@ -3173,39 +3356,6 @@ BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size
 }
 
 /* ---- hidden errors and gradients: sums of rows, each row times a coefficient ---- */
-
-/* s[r] = sum_t c[r][t step] x_t, from column k on: four vectors, or where the row ends. */
-BPI_LOCAL void BPI_N(combine)(const int rows, const bp_real *const *c, size_t step, bpi_rows x,
-                              size_t count, size_t k, const size_t *part, bpi_four *s)
-{
-    const int whole = part[3] == BPI_W;
-    size_t t;
-    int r;
-    if (whole)
-        for (t = 0; t < count; t++) {
-            const bp_real *row = bpi_row(x, t) + k;
-            bpi_four y;
-            y.a = BPI_LOAD(row);
-            y.b = BPI_LOAD(row + BPI_W);
-            y.c = BPI_LOAD(row + 2 * BPI_W);
-            y.d = BPI_LOAD(row + 3 * BPI_W);
-            BPI_UNROLL
-            for (r = 0; r < rows; r++)
-                BPI_N(add)(&s[r], BPI_SET1(c[r][t * step]), &y);
-        }
-    else
-        for (t = 0; t < count; t++) {
-            const bp_real *row = bpi_row(x, t) + k;
-            bpi_four y;
-            y.a = BPI_N(load_part)(row, part[0]);
-            y.b = BPI_N(load_part)(row + BPI_W, part[1]);
-            y.c = BPI_N(load_part)(row + 2 * BPI_W, part[2]);
-            y.d = BPI_N(load_part)(row + 3 * BPI_W, part[3]);
-            BPI_UNROLL
-            for (r = 0; r < rows; r++)
-                BPI_N(add)(&s[r], BPI_SET1(c[r][t * step]), &y);
-        }
-}
 
 /* What becomes of a sum: see BPI_N(finish). */
 #define BPI_ERROR 0
@@ -3227,31 +3377,44 @@ BPI_LOCAL void BPI_N(finish)(const int what, bpi_v s, bp_real *out, const bp_rea
     BPI_N(store_part)(out, part, s);
 }
 
-/* One tile: rows of out (stride apart) from column k on. a lies beside out for errors. */
-BPI_LOCAL void BPI_N(combine_tile)(const int what, const int rows, const bp_real *const *c,
-                                   size_t step, bpi_rows x, size_t count, size_t k, bp_real *out,
-                                   const bp_real *a, size_t stride, bp_real eta)
+/* Four vectors, the last of them perhaps in part or not at all. */
+BPI_LOCAL bpi_four BPI_N(load_four)(const bp_real *p, const size_t *part)
+{
+    bpi_four y;
+    y.a = BPI_N(load_part)(p, part[0]);
+    y.b = BPI_N(load_part)(p + BPI_W, part[1]);
+    y.c = BPI_N(load_part)(p + 2 * BPI_W, part[2]);
+    y.d = BPI_N(load_part)(p + 3 * BPI_W, part[3]);
+    return y;
+}
+
+/* One tile: the rows of out (stride apart) at k, four vectors wide, or fewer where the row ends:
+ * sum_t c[r][t step] x_t. a lies beside out for errors. */
+BPI_LOCAL void BPI_N(combine)(const int what, const int rows, const int whole,
+                              const bp_real *const *c, size_t step, bpi_rows x, size_t count,
+                              size_t k, bp_real *out, const bp_real *a, size_t stride, bp_real eta)
 {
     const bpi_v minus_eta = BPI_SET1(-eta);
-    bpi_four s[BPI_TILE];
-    size_t part[4];
+    bpi_four s[BPI_TILE], y;
+    size_t part[4], t;
     int r;
-    part[0] = BPI_N(part)(stride, k);
-    part[1] = BPI_N(part)(stride, k + BPI_W);
-    part[2] = BPI_N(part)(stride, k + 2 * BPI_W);
-    part[3] = BPI_N(part)(stride, k + 3 * BPI_W);
+    part[0] = whole ? BPI_W : BPI_N(part)(stride, k);
+    part[1] = whole ? BPI_W : BPI_N(part)(stride, k + BPI_W);
+    part[2] = whole ? BPI_W : BPI_N(part)(stride, k + 2 * BPI_W);
+    part[3] = whole ? BPI_W : BPI_N(part)(stride, k + 3 * BPI_W);
     BPI_UNROLL
     for (r = 0; r < rows; r++) {
-        const bp_real *from = out + (size_t)r * stride + k;
-        BPI_N(clear)(&s[r]);
-        if (what == BPI_GRADIENT) {
-            s[r].a = BPI_N(load_part)(from, part[0]);
-            s[r].b = BPI_N(load_part)(from + BPI_W, part[1]);
-            s[r].c = BPI_N(load_part)(from + 2 * BPI_W, part[2]);
-            s[r].d = BPI_N(load_part)(from + 3 * BPI_W, part[3]);
-        }
+        if (what == BPI_GRADIENT)
+            s[r] = BPI_N(load_four)(out + (size_t)r * stride + k, part);
+        else
+            BPI_N(clear)(&s[r]);
     }
-    BPI_N(combine)(rows, c, step, x, count, k, part, s);
+    for (t = 0; t < count; t++) {
+        y = BPI_N(load_four)(bpi_row(x, t) + k, part);
+        BPI_UNROLL
+        for (r = 0; r < rows; r++)
+            BPI_N(add)(&s[r], BPI_SET1(c[r][t * step]), &y);
+    }
     BPI_UNROLL
     for (r = 0; r < rows; r++) {
         bp_real *to = out + (size_t)r * stride + k;
@@ -3271,26 +3434,29 @@ BPI_LOCAL void BPI_N(combine_all)(const int what, const bp_real *c, size_t c_row
     size_t k, i, r, tile;
     for (k = 0; k < stride; k += 4 * BPI_W)
         for (i = 0; i < n; i += tile) {
+            const int whole = k + 4 * BPI_W <= stride;
             const bp_real *from[BPI_TILE], *beside = a ? a + i * stride : NULL;
             bp_real *to = out + i * stride;
-            tile = BPI_N(tile_rows)(n - i);
+            tile = whole ? BPI_N(tile_rows)(n - i) : bpi_min(2, n - i);
             for (r = 0; r < tile; r++)
                 from[r] = c + (i + r) * c_row;
-#define BPI_CASE(rows)                                                                            \
-    case rows:                                                                                    \
-        BPI_N(combine_tile)(what, rows, from, step, x, count, k, to, beside, stride, eta);        \
-        break
-            switch (tile) {
-                BPI_CASE(1);
-                BPI_CASE(2);
-                BPI_CASE(3);
+#define BPI_COMBINE(rows, whole)                                                                  \
+    BPI_N(combine)(what, rows, whole, from, step, x, count, k, to, beside, stride, eta)
+            if (whole && tile == BPI_TILE)
+                BPI_COMBINE(BPI_TILE, 1);
 #if BPI_TILE == 6
-                BPI_CASE(4);
-                BPI_CASE(5);
-                BPI_CASE(6);
+            else if (whole && tile == 4)
+                BPI_COMBINE(4, 1);
 #endif
-            }
-#undef BPI_CASE
+            else if (whole && tile == 2)
+                BPI_COMBINE(2, 1);
+            else if (whole)
+                BPI_COMBINE(1, 1);
+            else if (tile == 2)
+                BPI_COMBINE(2, 0);
+            else
+                BPI_COMBINE(1, 0);
+#undef BPI_COMBINE
         }
 }
 
@@ -3303,8 +3469,8 @@ BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real 
 }
 
 /* Sums delta over the examples: added to db, or descended upon. */
-BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t n, size_t outputs,
-                                   bp_real *db, bp_real eta)
+BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t stride, size_t n,
+                                   size_t outputs, bp_real *db, bp_real eta)
 {
     size_t i, j, part;
     for (j = 0; j < outputs; j += BPI_W) {
@@ -3313,17 +3479,17 @@ BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t 
         if (what == BPI_GRADIENT)
             s = BPI_N(load_part)(db + j, part);
         for (i = 0; i < n; i++)
-            s = BPI_ADD(s, BPI_N(load_part)(delta + i * outputs + j, part));
+            s = BPI_ADD(s, BPI_N(load_part)(delta + i * stride + j, part));
         BPI_N(finish)(what, s, db + j, db + j, part, BPI_SET1(-eta));
     }
 }
 
-BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *delta, bpi_rows a,
-                                       size_t n, bp_real *dw, bp_real *db)
+BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
+                                       bpi_rows a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    BPI_N(combine_all)(BPI_GRADIENT, delta, 1, outputs, a, n, outputs, dw, NULL, inputs, 0);
-    BPI_N(bias)(BPI_GRADIENT, delta, n, outputs, db, 0);
+    BPI_N(combine_all)(BPI_GRADIENT, delta, 1, stride, a, n, outputs, dw, NULL, inputs, 0);
+    BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
 /* Descends on the weights of one vector's width from column k on, w being row 0's: row j by the
@@ -3366,47 +3532,63 @@ BPI_LOCAL void BPI_N(descend_column)(const int fours, const bp_real *const *delt
     }
 }
 
-/* The weights' part of descend where many blocks of a are zero; at least four outputs. */
+/* The examples in which a block is other than zero, and their errors. */
+typedef struct BPI_N(column) {
+    const bp_real *a[BPI_ROWS], *delta[BPI_ROWS];
+    size_t count;
+} BPI_N(column);
+
+BPI_TARGET static void BPI_N(list_examples)(BPI_N(column) *list, const bp_real *delta,
+                                            size_t stride, bpi_rows rows, size_t n, size_t k)
+{
+    const int whole = k + BPI_LANES <= rows.stride;
+    size_t t, count = 0;
+    for (t = 0; t < n; t++) {
+        list->a[count] = bpi_row(rows, t) + k;
+        list->delta[count] = delta + t * stride;
+        count += !whole || BPI_ANY_NONZERO(BPI_N(block)(list->a[count]));
+    }
+    list->count = count;
+}
+
+/* The weights' part of descend where many blocks of a are zero; at least four outputs. Two blocks
+ * at a time fill a cache line of weights. */
 BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_real *delta,
-                                             bpi_rows rows, size_t n, bp_real eta)
+                                             size_t stride, bpi_rows rows, size_t n, bp_real eta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const size_t all = (outputs + 3) / 4, overlap = all * 4 - outputs;
-    const bp_real *a[BPI_ROWS], *d[BPI_ROWS];
-    size_t k, t, v, q, m, fours, count, part;
-    for (k = 0; k < inputs; k += BPI_LANES) {
-        for (count = 0, t = 0; t < n; t++) {
-            a[count] = bpi_row(rows, t) + k;
-            d[count] = delta + t * outputs;
-            count += k + BPI_LANES > inputs || BPI_ANY_NONZERO(BPI_N(block)(a[count]));
-        }
-        for (q = 0; q < all && count; q += fours) {
-            const int last = (fours = BPI_N(tile_rows)(all - q)) == all - q;
-            size_t row[BPI_TILE];
+    BPI_N(column) list[2];
+    size_t k, v, q, m, fours, row[BPI_TILE];
+    for (k = 0; k < inputs; k += 2 * BPI_LANES) {
+        for (m = 0; m < 2; m++)
+            BPI_N(list_examples)(&list[m], delta, stride, rows,
+                                 k + m * BPI_LANES < inputs ? n : 0, k + m * BPI_LANES);
+        for (q = 0; q < all && list[0].count + list[1].count; q += fours) {
+            size_t skip;
+            fours = BPI_N(tile_rows)(all - q);
+            skip = fours == all - q ? overlap : 0;
             for (m = 0; m < fours; m++)
                 row[m] = bpi_min(4 * (q + m), outputs - 4);
-            for (v = 0; v < BPI_LANES; v += BPI_W) {
-                bp_real *w = layer->weights + k;
-                const size_t skip = last ? overlap : 0;
-                part = BPI_N(part)(inputs, k + v);
-#define BPI_CASE(fours)                                                                           \
-    case fours:                                                                                   \
-        if (part == BPI_W)                                                                        \
-            BPI_N(descend_column)(fours, d, a, count, row, v, BPI_W, w, inputs, skip, eta);       \
-        else                                                                                      \
-            BPI_N(descend_column)(fours, d, a, count, row, v, part, w, inputs, skip, eta);        \
-        break
-                switch (fours) {
-                    BPI_CASE(1);
-                    BPI_CASE(2);
-                    BPI_CASE(3);
+            for (v = 0; v < 2 * BPI_LANES; v += BPI_W) {
+                const BPI_N(column) *some = &list[v / BPI_LANES];
+                const size_t part = BPI_N(part)(inputs, k + v);
+                if (some->count == 0 || part == 0)
+                    continue;
+#define BPI_COLUMN(fours)                                                                         \
+    BPI_N(descend_column)(fours, some->delta, some->a, some->count, row, v % BPI_LANES, part,     \
+                          layer->weights + k + v - v % BPI_LANES, inputs, skip, eta)
+                if (fours == BPI_TILE)
+                    BPI_COLUMN(BPI_TILE);
 #if BPI_TILE == 6
-                    BPI_CASE(4);
-                    BPI_CASE(5);
-                    BPI_CASE(6);
+                else if (fours == 4)
+                    BPI_COLUMN(4);
 #endif
-                }
-#undef BPI_CASE
+                else if (fours == 2)
+                    BPI_COLUMN(2);
+                else
+                    BPI_COLUMN(1);
+#undef BPI_COLUMN
             }
         }
     }
@@ -3425,18 +3607,18 @@ BPI_TARGET static int BPI_N(is_sparse)(bpi_rows a, size_t n, size_t inputs)
     return count * 4 < total * 3;
 }
 
-BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, bpi_rows a,
-                                      size_t n, bp_real eta)
+BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
+                                      bpi_rows a, size_t n, bp_real eta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     if (outputs >= 4 && BPI_N(is_sparse)(a, n, inputs)) {
-        BPI_N(descend_sparse)(layer, delta, a, n, eta);
-        BPI_N(bias)(BPI_DESCEND, delta, n, outputs, layer->biases, eta);
+        BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
+        BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
         return;
     }
-    BPI_N(combine_all)(BPI_DESCEND, delta, 1, outputs, a, n, outputs, layer->weights, NULL, inputs,
+    BPI_N(combine_all)(BPI_DESCEND, delta, 1, stride, a, n, outputs, layer->weights, NULL, inputs,
                        eta);
-    BPI_N(bias)(BPI_DESCEND, delta, n, outputs, layer->biases, eta);
+    BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
 }
 
 /* Rows j < rows of the weights w, at the blocks and the tail: each vector of w is read once, for
@@ -3447,7 +3629,7 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const int wanted, const bp_re
 {
     const bpi_v minus_eta = BPI_SET1(-eta), zero = BPI_SET1(0);
     const size_t tail = inputs % BPI_LANES;
-    bpi_v d[4], x, s, before;
+    bpi_v d[2], x, s, before;
     size_t b, v, k, part;
     int j;
     BPI_UNROLL
@@ -3497,19 +3679,19 @@ BPI_TARGET static void BPI_N(descend_one)(const bp_layer *layer, const bp_real *
             blocks[count++] = (uint32_t)k;
         memset(below, 0, inputs * sizeof(bp_real));
     } else {
-        count = BPI_N(list_blocks)(&a, 1, inputs, blocks);
+        count = BPI_N(list_blocks)(&a, 1, inputs, blocks, bpi_matrix(a, layer->inputs));
     }
-    for (j = 0; j < outputs; j += j + 4 <= outputs ? 4 : 1) {
+    for (j = 0; j < outputs; j += j + 2 <= outputs ? 2 : 1) {
         bp_real *w = layer->weights + j * inputs;
-        const int rows = j + 4 <= outputs ? 4 : 1;
+        const int rows = j + 2 <= outputs ? 2 : 1;
 #define BPI_ROWS_CASE(rows, wanted) \
     BPI_N(descend_rows)(rows, wanted, delta + j, a, eta, blocks, count, inputs, w, below)
-        if (below && rows == 4)
-            BPI_ROWS_CASE(4, 1);
+        if (below && rows == 2)
+            BPI_ROWS_CASE(2, 1);
         else if (below)
             BPI_ROWS_CASE(1, 1);
-        else if (rows == 4)
-            BPI_ROWS_CASE(4, 0);
+        else if (rows == 2)
+            BPI_ROWS_CASE(2, 0);
         else
             BPI_ROWS_CASE(1, 0);
 #undef BPI_ROWS_CASE
@@ -3519,7 +3701,7 @@ BPI_TARGET static void BPI_N(descend_one)(const bp_layer *layer, const bp_real *
         BPI_N(finish)(BPI_ERROR, BPI_N(load_part)(below + k, part), below + k, a + k, part,
                       BPI_SET1(0));
     }
-    BPI_N(bias)(BPI_DESCEND, delta, 1, outputs, layer->biases, eta);
+    BPI_N(bias)(BPI_DESCEND, delta, 0, 1, outputs, layer->biases, eta);
 }
 
 BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,

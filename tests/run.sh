@@ -3,9 +3,10 @@
 # tests/test_*.c is a program, built once for float and once for double; every tests/test_*.sh
 # is a script. Each ends with the line "NAME: N passed, N failed[, N skipped]".
 #
-#   CC      the compiler (cc)
-#   CFLAGS  more options for it, such as -fsanitize=address,undefined
-#   RUN     a command that runs the programs, such as "valgrind -q --error-exitcode=1"
+#   CC          the compiler (cc)
+#   CFLAGS      more options for it, such as -fsanitize=address,undefined
+#   THOROUGH=1  also what takes minutes to compile
+#   RUN         a command that runs the programs, such as "valgrind -q --error-exitcode=1"
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc}
 CFLAGS=${CFLAGS:-}

@@ -6,7 +6,8 @@ out=build/tests/docs
 mkdir -p "$out" || exit 1
 rm -rf "${out:?}"/*
 . tests/check.sh
-compile="$CC -O2 -std=c99 -Wall -Wextra -I. $CFLAGS"
+compile="$CC -O0 -std=c99 -Wall -Wextra -I. $CFLAGS"
+parse="$CC -O0 -std=c99 -Werror=implicit-function-declaration -I. -c -o $out/fragment.o"
 
 # Every fenced block of the README, in $out/README.1.c, README.2.text ...
 split_readme() {
@@ -68,8 +69,7 @@ fragment() {
         echo "int main(void) { return 0; }"
     } >"$out/outside.c"
     check "$1 compiles in a function or outside" sh -c "
-        $CC -std=c99 -w -I. $CFLAGS -c -o $out/fragment.o $out/inside.c ||
-        $CC -std=c99 -w -I. $CFLAGS -c -o $out/fragment.o $out/outside.c"
+        $parse $out/inside.c || $parse $out/outside.c"
 }
 src=tests/build
 

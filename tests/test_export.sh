@@ -7,12 +7,14 @@ rm -rf "${out:?}"/*
 names="one quickstart odd deep wide lanes hard digits"
 strict="-Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Wshadow -Werror"
 
-# write OPTION...: exports the networks, and builds the program that compares, both with the
-# options, because these may choose a processor with other arithmetic.
+# write OPTION...: exports the networks by a library built with the options, because these may
+# choose a processor with other arithmetic.
 # shellcheck disable=SC2086
 write() {
-    options="-std=c99 -O2 -I. -D$precision=1 $* $CFLAGS"
-    check "exporter, $precision $*" $CC $options -o "$out/write" tests/build/export.c
+    options="-std=c99 -O1 -I. -D$precision=1 $* $CFLAGS"
+    check "library, $precision $*" $CC $options -c -o "$out/impl.o" tests/build/impl.c
+    check "exporter, $precision $*" $CC $options -o "$out/write" tests/build/export.c \
+        "$out/impl.o"
     check "exporting, $precision $*" "$out/write" "$out"
     check "no temporary is left" sh -c "! ls $out/*.tmp"
     check "comparer, $precision $*" $CC $options -DCOMPARE -c -o "$out/compare.o" \
@@ -26,12 +28,14 @@ compare() {
         skip "no $*"
         return
     fi
+    compiler=$1
+    shift
     for name in $names; do
-        check "$precision $name.c, $*" "$@" $strict $CFLAGS -c -o "$out/$name.o" "$out/$name.c"
+        check "$precision $name.c, $compiler $*" $compiler "$@" $strict $CFLAGS -c -o "$out/$name.o" "$out/$name.c"
     done
-    check "linking, $precision $*" "$1" $CFLAGS -o "$out/compare" "$out/compare.o" \
-        $(printf "$out/%s.o " $names)
-    check "outputs, $precision $*" "$out/compare"
+    check "linking, $precision $compiler $*" $compiler $CFLAGS -o "$out/compare" "$out/compare.o" \
+        "$out/impl.o" $(printf "$out/%s.o " $names)
+    check "outputs, $precision $compiler $*" "$out/compare"
 }
 
 for precision in BACKPROP_FLOAT BACKPROP_DOUBLE; do

@@ -1,6 +1,5 @@
 /* Exports networks to C files, and, compiled with COMPARE and linked with those files, holds
  * their outputs against bp_predict's, bit for bit. */
-#define BACKPROP_IMPLEMENTATION
 #include "backprop.h"
 
 #include "tests/check.h"

@@ -1,0 +1,98 @@
+/* ours.c - backprop.h as a user would build it: cc -O2; once more with -fopenmp for threads */
+#define BACKPROP_STATIC
+#define BACKPROP_IMPLEMENTATION
+#include "backprop.h"
+#include "bench.h"
+
+#ifndef OURS
+#define OURS ours
+#endif
+
+typedef struct state {
+    const problem *problem;
+    bp_net *net;
+    bp_training training;
+} state;
+
+static void ours_destroy(void *memory)
+{
+    state *s = memory;
+    if (s)
+        bp_free(s->net);
+    free(s);
+}
+
+static void *ours_create(const problem *p)
+{
+    state *s = calloc(1, sizeof *s);
+    bp_net *net = bp_create(p->sizes, p->size_count, 1);
+    if (!s || !net) {
+        bp_free(net);
+        free(s);
+        return NULL;
+    }
+    s->problem = p;
+    s->net = net;
+    s->training.epochs = 1;
+    s->training.batch_size = p->batch;
+    s->training.learning_rate = (double)BENCH_ETA;
+    s->training.in_order = 1;
+    s->training.threads = p->threads;
+    return s;
+}
+
+static const float *ours_example(const problem *p, size_t i)
+{
+    return p->x + i * (size_t)p->sizes[0];
+}
+
+static void ours_train(void *memory, size_t first, size_t n)
+{
+    state *s = memory;
+    const problem *p = s->problem;
+    const size_t outputs = (size_t)p->sizes[p->size_count - 1];
+    bp_data data = { 0, NULL, NULL, NULL, NULL };
+    bp_status status;
+    data.count = n;
+    data.inputs = ours_example(p, first);
+    data.targets = p->y + first * outputs;
+    status = bp_train(s->net, &data, &s->training);
+    if (status != BP_OK) {
+        fprintf(stderr, "bench: %s: bp_train: %s\n", p->net, bp_status_string(status));
+        exit(1);
+    }
+}
+
+static void ours_predict(void *memory, size_t first, size_t n, float *out)
+{
+    state *s = memory;
+    const problem *p = s->problem;
+    const size_t outputs = (size_t)p->sizes[p->size_count - 1];
+    size_t i;
+    for (i = 0; i < n; i += p->batch)
+        bp_predict(s->net, ours_example(p, first + i), p->batch, out + i * outputs);
+}
+
+const trainer OURS = { "ours", ours_create, ours_train, ours_predict, NULL, ours_destroy };
+
+#ifndef _OPENMP
+float *ours_parameters(const problem *p)
+{
+    bp_net *net = bp_create(p->sizes, p->size_count, 1);
+    const size_t bytes = net ? net->parameter_count * sizeof(float) : 0;
+    float *copy = net ? malloc(bytes) : NULL;
+    if (copy)
+        memcpy(copy, net->parameters, bytes);
+    bp_free(net);
+    return copy;
+}
+
+const char *ours_simd(void)
+{
+    const int sizes[] = { 1, 1 };
+    bp_net *net = bp_create(sizes, 2, 1);
+    const char *name = net ? bp_simd(net) : "unknown";
+    bp_free(net);
+    return name;
+}
+#endif
