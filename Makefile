@@ -39,13 +39,8 @@ mnist-full: build/mnist
 	examples/data/fetch.sh $(MNIST_DIR)
 	build/mnist --data $(MNIST_DIR) --layers 784-100-10 --epochs 30 --rate 30 --batch 10
 
-bench: build/bench
-	build/bench
-
-build/bench: $(wildcard tests/bench/*) backprop.h
-	@mkdir -p build
-	@test -f tests/bench/bench.c || { echo 'bench: tests/bench/bench.c is not there' >&2; exit 1; }
-	$(COMPILE) -o $@ tests/bench/bench.c
+bench:
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' QUICK='$(QUICK)' DATA='$(DATA)' sh tests/bench/run.sh
 
 clean:
 	rm -rf build

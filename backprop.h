@@ -1306,7 +1306,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
     if (run->eta > 1)
         most *= (double)run->eta;
     if (!(run->largest + most < limit))
-        run->largest = bpi_largest_parameter(net);
+        run->largest = bpi_largest_parameter(net); /* far below the limit, or the end is near */
     run->largest += most;
     if (run->largest < limit)
         return 1;
@@ -1321,38 +1321,51 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 
 /* ---- one update of gradient descent ---- */
 
+/* No parameter changes by more than this when a single example is descended upon; known before
+ * the hidden errors are: |delta^L| <= |a - y| / n_L, and a (1 - a) <= 1/4 below it. */
+static double bpi_step_bound(const bpi_run *run, double squares, double input)
+{
+    double error = squares + 1, most = error;
+    int l;
+    for (l = run->net->layer_count - 1; l > 0; l--) {
+        error *= run->largest * (double)run->net->layers[l].outputs;
+        most = error > most ? error : most;
+    }
+    return most * (input > 1 ? input : 1) * (run->eta > 1 ? (double)run->eta : 1);
+}
+
 /* A single example goes back through each layer's weights once, errors and update together; so
  * it must be known beforehand that nothing will overflow. 0, and nothing done, if it may. */
 static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squares)
 {
+    const double limit = (double)BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
     const bpi_space *space = run->space;
-    const double eta = run->eta > 1 ? (double)run->eta : 1;
-    double input, error, bound;
+    const double input = (double)net->kernels->largest(bpi_matrix(x, bpi_inputs(net)), 1);
+    double bound = bpi_step_bound(run, squares, input), error;
     int l = net->layer_count - 1;
-    bpi_output_error(bpi_outputs(net), space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l]);
-    input = (double)net->kernels->largest(bpi_matrix(x, bpi_inputs(net)), 1);
-    input = input > 1 ? input : 1;
-    /* |delta^L| <= |a - y| / n_L, and a (1 - a) <= 1/4 bounds those of the layers below */
-    error = squares + 1;
-    for (bound = error; l > 0; l--) {
-        error *= run->largest * (double)net->layers[l].outputs;
-        bound = error > bound ? error : bound;
+    if (!(run->largest + bound < limit)) {
+        run->largest = bpi_largest_parameter(net);
+        bound = bpi_step_bound(run, squares, input);
     }
-    bound *= input * eta;
-    if (!(run->largest + bound < (double)BPI_REAL_MAX / 4))
+    if (!(run->largest + bound < limit))
         return 0;
+    bpi_output_error(bpi_outputs(net), space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l]);
     for (l = net->layer_count - 1; l >= 0; l--)
         net->kernels->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
                                   run->eta, space->blocks, l ? space->delta[l - 1] : NULL);
-    /* what it came to was far less */
+    /* what it came to was far less; but a small network is sooner measured anew now and then */
+    if (net->parameter_count < 256) {
+        run->largest += bound;
+        return 1;
+    }
     for (bound = 0, l = 0; l < net->layer_count; l++) {
         error = (double)net->kernels->largest(
             bpi_matrix(space->delta[l], net->layers[l].outputs), 1);
-        error *= l == 0 ? input : 1;
+        error *= l == 0 && input > 1 ? input : 1;
         bound = error > bound ? error : bound;
     }
-    run->largest += bound * eta;
+    run->largest += bound * (run->eta > 1 ? (double)run->eta : 1);
     return 1;
 }
 
@@ -3314,6 +3327,35 @@ BPI_LOCAL size_t BPI_N(tile_rows)(size_t n)
     return n >= BPI_TILE ? BPI_TILE : n >= 4 ? 4 : n >= 2 ? 2 : n;
 }
 
+/* A layer of few inputs, a lane to each: vectors then go across the examples. */
+BPI_TARGET static void BPI_N(forward_small)(const bp_layer *layer, bpi_rows rows, size_t n,
+                                            bp_real *out)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    size_t i, j, k, r, half, part;
+    for (i = 0; i < n; i += BPI_W, out += BPI_W * outputs) {
+        bp_real across[BPI_N(width)];
+        bpi_v a[BPI_LANES], lane[BPI_LANES];
+        part = bpi_min(BPI_W, n - i);
+        for (k = 0; k < inputs; k++) {
+            for (r = 0; r < BPI_W && part > 1; r++)
+                across[r] = r < part ? bpi_row(rows, i + r)[k] : 0;
+            a[k] = part > 1 ? BPI_LOAD(across) : BPI_SET1(bpi_row(rows, i)[k]);
+        }
+        for (j = 0; j < outputs; j++) {
+            const bp_real *w = layer->weights + j * inputs;
+            for (k = 0; k < inputs; k++)
+                lane[k] = BPI_MUL(BPI_SET1(w[k]), a[k]);
+            for (half = BPI_LANES / 2; half; half /= 2)
+                for (k = 0; k < half && k + half < inputs; k++)
+                    lane[k] = BPI_ADD(lane[k], lane[k + half]);
+            BPI_STORE(across, BPI_N(sigmoid)(BPI_ADD(lane[0], BPI_SET1(layer->biases[j]))));
+            for (r = 0; r < part; r++)
+                out[r * outputs + j] = across[r];
+        }
+    }
+}
+
 BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,
                                       uint32_t *blocks, bp_real *out)
 {
@@ -3328,6 +3370,10 @@ BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     const size_t tail = inputs % BPI_LANES;
     size_t i, j, count, tile, r, m;
+    if (inputs <= BPI_LANES) {
+        BPI_N(forward_small)(layer, rows, n, out);
+        return;
+    }
     for (i = 0; i < n; i += tile) {
         const bp_real *a[BPI_TILE], *w[4];
         tile = BPI_N(tile_rows)(n - i);

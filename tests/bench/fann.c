@@ -1,5 +1,6 @@
 /* fann.c - FANN's incremental and batch training on the same examples */
 #include <floatfann.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include "bench.h"
 

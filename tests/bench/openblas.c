@@ -2,6 +2,7 @@
  *
  * One example at a time by sgemv and sger, more by sgemm; W row-major, outputs x inputs, as in
  * backprop.h. Built with everything the compiler has to offer (-O3 -march=native -ffast-math). */
+#define _POSIX_C_SOURCE 200809L
 #include <cblas.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-ETA = 0.5
+ETA = 0.01
 
 
 def read_idx(path, header, row):

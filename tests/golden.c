@@ -1,0 +1,288 @@
+/* golden.c - the bits of a training run, to hold one build or machine against another
+ *
+ *     golden                  compares with the hashes below
+ *     golden all              prints the hashes instead, as the table wants them
+ *     golden [all] avx2 3     with an instruction set, with so many threads
+ *
+ * Trains small networks on data made here out of integers, and hashes all the bits that come of
+ * it. test_golden.sh runs it for every compiler, option and processor that it finds. */
+#define BACKPROP_IMPLEMENTATION
+#include "backprop.h"
+#include "tests/check.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIZES_MAX = 5, REALS_MAX = 260 * 800 };
+
+/* The hash of the parameters after training, and that of the outputs, the cost and the gradient
+ * which the network then gives. */
+typedef struct hashes {
+    uint64_t parameters, results;
+} hashes;
+
+typedef struct run {
+    const char *name;
+    int sizes[SIZES_MAX]; /* up to the first 0 */
+    int digits;           /* data like scanned digits, mostly zero; else dense */
+    size_t count, batch_size;
+    int in_order, epochs;
+    double learning_rate;
+    hashes expected;
+} run;
+
+#ifdef BACKPROP_DOUBLE
+#define EXPECTED(float_parameters, float_results, parameters, results) { parameters, results }
+#else
+#define EXPECTED(parameters, results, double_parameters, double_results) { parameters, results }
+#endif
+
+static const run runs[] = {
+    { "2-3-1, one at a time", { 2, 3, 1 }, 0, 16, 1, 0, 60, 4,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "2-3-1, batches of 5", { 2, 3, 1 }, 0, 16, 5, 1, 60, 4,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "17-1, batches of 3", { 17, 1 }, 0, 50, 3, 0, 8, 2,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "30-17-5, one at a time, in order", { 30, 17, 5 }, 0, 60, 1, 1, 3, 2.5,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "30-17-5, batches of 10", { 30, 17, 5 }, 0, 60, 10, 0, 5, 5,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "30-17-5, the whole set", { 30, 17, 5 }, 0, 60, 0, 1, 9, 15,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "123-77-31-5, one at a time", { 123, 77, 31, 5 }, 0, 40, 1, 0, 2, 2,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "123-77-31-5, batches of 32", { 123, 77, 31, 5 }, 0, 75, 32, 1, 2, 5,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "300-200-10, batches of 12", { 300, 200, 10 }, 0, 24, 12, 0, 1, 5,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "784-30-10, one at a time", { 784, 30, 10 }, 1, 60, 1, 0, 1, 3,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "784-30-10, batches of 10", { 784, 30, 10 }, 1, 60, 10, 0, 1, 30,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "784-30-10, batches of 32", { 784, 30, 10 }, 1, 64, 32, 1, 1, 30,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "784-30-10, batches of 130", { 784, 30, 10 }, 1, 260, 130, 0, 1, 30,
+      EXPECTED(0, 0,
+               0, 0) },
+    { "784-30-10, the whole set", { 784, 30, 10 }, 1, 260, 0, 1, 1, 30,
+      EXPECTED(0, 0,
+               0, 0) },
+};
+
+static const char *simd; /* NULL: the fastest */
+static int threads = 1;
+static bp_real x[REALS_MAX], y[REALS_MAX], outputs[REALS_MAX];
+
+/* ---- data: every number is an integer over a power of two ---- */
+
+static unsigned draw(uint64_t *state, unsigned below)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(*state >> 33) % below;
+}
+
+static void make_dense(bp_real *values, size_t count, uint64_t *state)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        values[i] = (bp_real)((int)draw(state, 1 << 16) - (1 << 15)) / (bp_real)(1 << 15);
+}
+
+/* Bars of grey on black in rows of 28. */
+static void make_digit(bp_real *pixels, size_t count, uint64_t *state)
+{
+    size_t bar, i;
+    for (i = 0; i < count; i++)
+        pixels[i] = 0;
+    for (bar = 0; bar < 4; bar++) {
+        const size_t width = draw(state, 5) + 1, height = draw(state, 12) + 1;
+        const size_t start = draw(state, 10) * 28 + draw(state, 16) + 56;
+        for (i = 0; i < width * height; i++) {
+            const size_t at = start + i / width * 28 + i % width;
+            if (at < count)
+                pixels[at] = (bp_real)(draw(state, 255) + 1) / 256;
+        }
+    }
+}
+
+static void make_examples(const run *r, size_t n_0, size_t n_L)
+{
+    uint64_t state = n_0;
+    size_t e, j;
+    for (e = 0; e < r->count; e++) {
+        const size_t class = draw(&state, 10) % n_L;
+        if (r->digits)
+            make_digit(x + e * n_0, n_0, &state);
+        else
+            make_dense(x + e * n_0, n_0, &state);
+        for (j = 0; j < n_L; j++)
+            y[e * n_L + j] = r->digits ? j == class : (bp_real)draw(&state, 257) / 256;
+    }
+}
+
+/* ---- hashes: FNV-1a, 64 bits, of numbers taken low byte first, whatever the machine does ---- */
+
+static void take(uint64_t *hash, uint64_t bits, int bytes)
+{
+    for (; bytes > 0; bytes--, bits >>= 8)
+        *hash = (*hash ^ (bits & 0xff)) * 1099511628211u;
+}
+
+static void take_reals(uint64_t *hash, const bp_real *values, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        take(hash, bpi_real_bits(values[i]), (int)sizeof(bp_real));
+}
+
+static void take_double(uint64_t *hash, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    take(hash, bits, 8);
+}
+
+/* ---- runs ---- */
+
+/* Adds each epoch's cost to the hash. */
+static int on_progress(void *user, const bp_progress *progress)
+{
+    take_double((uint64_t *)user, progress->cost);
+    return 0;
+}
+
+static bp_status train(const run *r, bp_net *net, const bp_data *data, hashes *made)
+{
+    bp_training training;
+    bp_status status;
+    memset(&training, 0, sizeof training);
+    training.epochs = r->epochs;
+    training.batch_size = r->batch_size;
+    training.learning_rate = r->learning_rate;
+    training.seed = 11;
+    training.in_order = r->in_order;
+    training.threads = threads;
+    training.on_progress = on_progress;
+    training.user = &made->results;
+    status = bp_train(net, data, &training);
+    take_reals(&made->parameters, net->parameters, net->parameter_count);
+    return status;
+}
+
+static bp_status use(const bp_net *net, const bp_data *data, hashes *made)
+{
+    bp_real *gradient = (bp_real *)malloc(net->parameter_count * sizeof(bp_real));
+    const size_t n_L = (size_t)net->layers[net->layer_count - 1].outputs;
+    bp_evaluation evaluation = { 0, 0, 0 };
+    double cost = 0;
+    bp_status status = gradient ? bp_gradient(net, data, gradient, &cost) : BP_OUT_OF_MEMORY;
+    if (status == BP_OK)
+        status = bp_predict(net, x, data->count, outputs);
+    if (status == BP_OK)
+        status = bp_evaluate(net, data, &evaluation);
+    if (status == BP_OK) {
+        take_reals(&made->results, outputs, data->count * n_L);
+        take_reals(&made->results, gradient, net->parameter_count);
+        take_double(&made->results, cost);
+        take_double(&made->results, evaluation.cost);
+        take(&made->results, evaluation.correct, 8);
+    }
+    free(gradient);
+    return status;
+}
+
+static hashes perform(const run *r)
+{
+    const uint64_t start = 14695981039346656037u;
+    hashes made = { start, start };
+    bp_data data = { 0, x, y, NULL, NULL };
+    bp_status status;
+    bp_net *net;
+    int sizes = 0;
+    while (sizes < SIZES_MAX && r->sizes[sizes])
+        sizes++;
+    data.count = r->count;
+    make_examples(r, (size_t)r->sizes[0], (size_t)r->sizes[sizes - 1]);
+    net = bp_create(r->sizes, sizes, 5);
+    status = bp_use_simd(net, simd);
+    if (status == BP_OK)
+        status = train(r, net, &data, &made);
+    if (status == BP_OK)
+        status = use(net, &data, &made);
+    CHECK(status == BP_OK, "%s: %s", r->name, bp_status_string(status));
+    bp_free(net);
+    return made;
+}
+
+/* ---- output ---- */
+
+static char *hexadecimal(uint64_t value, char *text)
+{
+    sprintf(text, "%08lx%08lx", (unsigned long)(value >> 32),
+            (unsigned long)(value & 0xffffffffu));
+    return text;
+}
+
+static void compare(const run *r, uint64_t got, uint64_t want, const char *what)
+{
+    char text[2][20];
+    CHECK(got == want, "%s: the hash of the %s is %s, expected %s", r->name, what,
+          hexadecimal(got, text[0]), hexadecimal(want, text[1]));
+}
+
+/* Sets simd and threads; 0 if this machine or build has no such set. */
+static int understand(int argc, char **argv, int *all)
+{
+    static const int sizes[] = { 1, 1 };
+    bp_net *net = bp_create(sizes, 2, 1);
+    int i, found;
+    for (i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "all") == 0)
+            *all = 1;
+        else if (atoi(argv[i]) > 0)
+            threads = atoi(argv[i]);
+        else
+            simd = argv[i];
+    }
+    found = bp_use_simd(net, simd) == BP_OK;
+    if (!found)
+        printf("this machine or build has no %s\n", simd);
+    else if (!*all && !net->kernels->fused) {
+        SKIP("no fused multiply-add and no BACKPROP_EXACT: other bits are allowed");
+        found = 0;
+    }
+    bp_free(net);
+    return found;
+}
+
+int main(int argc, char **argv)
+{
+    char text[2][20];
+    int all = 0;
+    size_t i;
+    if (!understand(argc, argv, &all))
+        return check_report("golden") | (check_skipped == 0);
+    for (i = 0; i < sizeof runs / sizeof *runs; i++) {
+        const hashes made = perform(&runs[i]);
+        if (all) {
+            printf("%-32s 0x%s 0x%s\n", runs[i].name, hexadecimal(made.parameters, text[0]),
+                   hexadecimal(made.results, text[1]));
+        } else {
+            compare(&runs[i], made.parameters, runs[i].expected.parameters, "parameters");
+            compare(&runs[i], made.results, runs[i].expected.results, "results");
+        }
+    }
+    return check_report("golden");
+}
