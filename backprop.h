@@ -549,8 +549,9 @@ typedef struct bpi_kernels {
     int fused; /* multiply-adds are rounded once */
     bp_real (*fma)(bp_real a, bp_real b, bp_real c); /* a b + c as the others compute it */
     /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks is
-     * scratch memory for n_{l-1} / BPI_LANES numbers. */
-    void (*forward)(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks, bp_real *out);
+     * scratch memory for n_{l-1} / BPI_LANES numbers. Returns the largest |a_ik|, as far as the
+     * a_ik are numbers. */
+    bp_real (*forward)(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks, bp_real *out);
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
     void (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a, size_t n,
                          bp_real *delta);
@@ -854,6 +855,7 @@ typedef struct bpi_space {
     int accumulating;   /* a batch is longer than rows: its gradient is summed in memory */
 
     uint32_t *blocks; /* scratch for the kernels, a part for each thread */
+    bp_real *largest; /* input of each thread's examples */
     bp_real **a;     /* a[l]: rows x outputs of layers[l] */
     bp_real **delta; /* delta[l]: likewise */
     bp_real *inputs; /* rows x n_0, for fetch */
@@ -878,6 +880,7 @@ static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *aren
     int l, counting = arena->base == NULL;
     space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * bpi_block_count(net),
                                          sizeof(uint32_t));
+    space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     for (l = 0; l < net->layer_count; l++) {
@@ -1000,18 +1003,21 @@ typedef struct bpi_pass {
     bp_real eta;
 } bpi_pass;
 
-/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on */
-static void bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on; the largest input */
+static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
 {
     const bp_net *net = pass->net;
     bpi_rows a = bpi_rows_from(pass->x, first);
+    bp_real largest = 0;
     int l;
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        net->kernels->forward(layer, a, n, blocks, out);
+        const bp_real found = net->kernels->forward(layer, a, n, blocks, out);
+        largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
     }
+    return largest;
 }
 
 /* ---- cost and errors (C, B1, B2) ---- */
@@ -1103,7 +1109,7 @@ static void bpi_pass_examples(void *context, int part, int parts)
     const size_t first = pass->n * (size_t)part / (size_t)parts;
     const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
     uint32_t *blocks = pass->space->blocks + (size_t)part * bpi_block_count(pass->net);
-    bpi_forward(pass, first, last - first, blocks);
+    pass->space->largest[part] = bpi_forward(pass, first, last - first, blocks);
     if (pass->scale != 0)
         bpi_errors(pass, first, last - first);
 }
@@ -1124,6 +1130,7 @@ static void bpi_share(void (*task)(void *context, int part, int parts), bpi_pass
 {
     const double work = (double)pass->n * (double)pass->net->parameter_count;
     int parts = pass->space->threads;
+    memset(pass->space->largest, 0, (size_t)parts * sizeof(bp_real));
     if (work < 750000.0 * parts)
         parts = (int)(work / 750000.0);
     if (parts < 2)
@@ -1284,6 +1291,17 @@ typedef struct bpi_run {
     uint64_t last_epoch; /* the last of this call */
 } bpi_run;
 
+/* The largest input of the pass that has been forward last, and 1 where all are smaller. */
+static double bpi_largest_input(const bpi_space *space)
+{
+    double largest = 1;
+    int i;
+    for (i = 0; i < space->threads; i++)
+        if ((double)space->largest[i] > largest)
+            largest = (double)space->largest[i];
+    return largest;
+}
+
 /* Can a batch be descended upon without a parameter overflowing? A bound that grows with
  * every update nearly always says so; when it is used up, it is measured anew; and in the
  * end each new parameter is computed before any is stored. */
@@ -1296,9 +1314,9 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
     for (l = 0; l < net->layer_count; l++) {
         /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
-        double input = l == 0 ? (double)net->kernels->largest(x, n) : 1;
+        double input = l == 0 ? bpi_largest_input(run->space) : 1;
         double error = (double)net->kernels->largest(delta, n);
-        double bound = (double)n * error * (input > 1 ? input : 1);
+        double bound = (double)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && most == most)
             most = bound;
@@ -1331,7 +1349,7 @@ static double bpi_step_bound(const bpi_run *run, double squares, double input)
         error *= run->largest * (double)run->net->layers[l].outputs;
         most = error > most ? error : most;
     }
-    return most * (input > 1 ? input : 1) * (run->eta > 1 ? (double)run->eta : 1);
+    return most * input * (run->eta > 1 ? (double)run->eta : 1);
 }
 
 /* A single example goes back through each layer's weights once, errors and update together; so
@@ -1341,7 +1359,7 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
     const double limit = (double)BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
     const bpi_space *space = run->space;
-    const double input = (double)net->kernels->largest(bpi_matrix(x, bpi_inputs(net)), 1);
+    const double input = bpi_largest_input(space);
     double bound = bpi_step_bound(run, squares, input), error;
     int l = net->layer_count - 1;
     if (!(run->largest + bound < limit)) {
@@ -1362,7 +1380,7 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
     for (bound = 0, l = 0; l < net->layer_count; l++) {
         error = (double)net->kernels->largest(
             bpi_matrix(space->delta[l], net->layers[l].outputs), 1);
-        error *= l == 0 && input > 1 ? input : 1;
+        error *= l == 0 ? input : 1;
         bound = error > bound ? error : bound;
     }
     run->largest += bound * (run->eta > 1 ? (double)run->eta : 1);
@@ -2581,8 +2599,22 @@ static bp_real bpi_dot(const bp_real *w, const bp_real *a, size_t n)
     return lane[0];
 }
 
-static void bpi_forward_plain(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks,
-                              bp_real *out)
+static bp_real bpi_largest_plain(bpi_rows rows, size_t n)
+{
+    bp_real largest = 0;
+    size_t i, k;
+    for (i = 0; i < n; i++)
+        for (k = 0; k < rows.stride; k++) {
+            bp_real x = bpi_row(rows, i)[k], magnitude = x < 0 ? -x : x;
+            /* once not a number, always not a number: then no comparison holds */
+            if (!(magnitude <= largest) && largest == largest)
+                largest = magnitude;
+        }
+    return largest;
+}
+
+static bp_real bpi_forward_plain(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks,
+                                 bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     size_t i, j;
@@ -2592,6 +2624,7 @@ static void bpi_forward_plain(const bp_layer *layer, bpi_rows a, size_t n, uint3
             bp_real z = bpi_dot(layer->weights + j * inputs, bpi_row(a, i), inputs);
             out[j] = bpi_sigmoid(z + layer->biases[j]);
         }
+    return bpi_largest_plain(a, n);
 }
 
 static void bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above, const bp_real *a,
@@ -2664,20 +2697,6 @@ static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_
     size_t i;
     for (i = 0; i < count; i++)
         parameters[i] = bpi_fma(-eta, gradient[i], parameters[i]);
-}
-
-static bp_real bpi_largest_plain(bpi_rows rows, size_t n)
-{
-    bp_real largest = 0;
-    size_t i, k;
-    for (i = 0; i < n; i++)
-        for (k = 0; k < rows.stride; k++) {
-            bp_real x = bpi_row(rows, i)[k], magnitude = x < 0 ? -x : x;
-            /* once not a number, always not a number: then no comparison holds */
-            if (!(magnitude <= largest) && largest == largest)
-                largest = magnitude;
-        }
-    return largest;
 }
 
 static const bpi_kernels bpi_kernels_plain = {
@@ -3275,11 +3294,10 @@ BPI_LOCAL void BPI_N(dots)(const int rows, const bp_real *const *a, const bp_rea
     }
 BPI_DOTS(dots1, 1)
 BPI_DOTS(dots2, 2)
+BPI_DOTS(dots3, 3)
 #if BPI_TILE == 6
 BPI_DOTS(dots4, 4)
 BPI_DOTS(dots6, 6)
-#else
-BPI_DOTS(dots3, 3)
 #endif
 #undef BPI_DOTS
 
@@ -3289,58 +3307,77 @@ BPI_LOCAL bpi_v BPI_N(block)(const bp_real *a)
     return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
 }
 
-/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, and fetches the
- * coming rows from memory while these are computed with. */
+/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, notes the largest
+ * magnitude, and fetches the coming rows from memory while these are computed with. */
 BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                            uint32_t *blocks, bpi_rows coming)
+                                            uint32_t *blocks, bpi_rows coming, bpi_v *largest)
 {
     const size_t line = BPI_ALIGN / sizeof(bp_real);
-    size_t k, i, count = 0;
+    size_t k, i, v, count = 0;
     for (i = 0; i < rows && i < coming.ahead; i++)
         for (k = 0; k < inputs; k += line)
             BPI_PREFETCH(bpi_row(coming, i) + k);
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
-        bpi_v any = BPI_N(block)(a[0] + k);
-        for (i = 1; i < rows; i++)
-            any = BPI_OR(any, BPI_N(block)(a[i] + k));
+        bpi_v any = BPI_SET1(0), x;
+        for (i = 0; i < rows; i++)
+            for (v = 0; v < BPI_LANES; v += BPI_W) {
+                x = BPI_LOAD(a[i] + k + v);
+                any = BPI_OR(any, x);
+                *largest = BPI_MAX(BPI_ABS(x), *largest);
+            }
         blocks[count] = (uint32_t)k;
         count += (size_t)BPI_ANY_NONZERO(any);
     }
+    for (; k < inputs; k += BPI_W)
+        for (i = 0; i < rows; i++) {
+            const bpi_v x = BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k));
+            *largest = BPI_MAX(BPI_ABS(x), *largest);
+        }
     return count;
 }
 
-/* a_j = s(z_j + b_j) */
-BPI_TARGET static void BPI_N(activate)(bp_real *z, const bp_real *biases, size_t count)
+/* a = s(z) in place */
+BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
 {
-    size_t j, part;
+    size_t j;
     for (j = 0; j < count; j += BPI_W) {
-        part = BPI_N(part)(count, j);
-        BPI_N(store_part)(z + j, part,
-                          BPI_N(sigmoid)(BPI_ADD(BPI_N(load_part)(z + j, part),
-                                                 BPI_N(load_part)(biases + j, part))));
+        const size_t part = BPI_N(part)(count, j);
+        BPI_N(store_part)(z + j, part, BPI_N(sigmoid)(BPI_N(load_part)(z + j, part)));
     }
+}
+
+/* The largest of a vector's lanes. */
+BPI_LOCAL bp_real BPI_N(most)(bpi_v x)
+{
+    bp_real each[BPI_N(width)];
+    size_t i;
+    BPI_STORE(each, x);
+    for (i = 1; i < BPI_W; i++)
+        each[0] = each[i] > each[0] ? each[i] : each[0];
+    return each[0];
 }
 
 /* How many of n rows to take in one tile. */
 BPI_LOCAL size_t BPI_N(tile_rows)(size_t n)
 {
-    return n >= BPI_TILE ? BPI_TILE : n >= 4 ? 4 : n >= 2 ? 2 : n;
+    return n >= BPI_TILE ? BPI_TILE : n > 4 ? 4 : n;
 }
 
 /* A layer of few inputs, a lane to each: vectors then go across the examples. */
-BPI_TARGET static void BPI_N(forward_small)(const bp_layer *layer, bpi_rows rows, size_t n,
-                                            bp_real *out)
+BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, bpi_rows rows, size_t n,
+                                               bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    bpi_v a[BPI_LANES], lane[BPI_LANES], largest = BPI_SET1(0);
     size_t i, j, k, r, half, part;
     for (i = 0; i < n; i += BPI_W, out += BPI_W * outputs) {
         bp_real across[BPI_N(width)];
-        bpi_v a[BPI_LANES], lane[BPI_LANES];
         part = bpi_min(BPI_W, n - i);
         for (k = 0; k < inputs; k++) {
             for (r = 0; r < BPI_W && part > 1; r++)
                 across[r] = r < part ? bpi_row(rows, i + r)[k] : 0;
             a[k] = part > 1 ? BPI_LOAD(across) : BPI_SET1(bpi_row(rows, i)[k]);
+            largest = BPI_MAX(BPI_ABS(a[k]), largest);
         }
         for (j = 0; j < outputs; j++) {
             const bp_real *w = layer->weights + j * inputs;
@@ -3354,51 +3391,61 @@ BPI_TARGET static void BPI_N(forward_small)(const bp_layer *layer, bpi_rows rows
                 out[r * outputs + j] = across[r];
         }
     }
+    return BPI_N(most)(largest);
 }
 
-BPI_TARGET static void BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,
-                                      uint32_t *blocks, bp_real *out)
+/* z + b of four neurons of one example, or of four examples and one neuron: to lies step apart. */
+BPI_LOCAL void BPI_N(place)(const bp_real *z, const bp_real *b, size_t b_step, size_t count,
+                            bp_real *to, size_t step)
+{
+    size_t m;
+    for (m = 0; m < count; m++)
+        to[m * step] = z[m] + b[m * b_step];
+}
+
+BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,
+                                         uint32_t *blocks, bp_real *out)
 {
     static void (*const dots[])(const bp_real *const *, const bp_real *const *, const uint32_t *,
                                 size_t, size_t, size_t, bp_real(*)[4]) = {
+        NULL, BPI_N(dots1), BPI_N(dots2), BPI_N(dots3),
 #if BPI_TILE == 6
-        NULL, BPI_N(dots1), BPI_N(dots2), NULL, BPI_N(dots4), NULL, BPI_N(dots6)
-#else
-        NULL, BPI_N(dots1), BPI_N(dots2), BPI_N(dots3)
+        BPI_N(dots4), NULL, BPI_N(dots6)
 #endif
     };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const size_t tail = inputs % BPI_LANES;
+    const size_t tail = inputs % BPI_LANES, whole = inputs - tail;
+    /* With fewer than four neurons the fours of a tile are examples, and its rows the neurons. */
+    const int narrow = outputs < 4;
+    bpi_v largest = BPI_SET1(0);
+    bp_real z[BPI_TILE][4];
     size_t i, j, count, tile, r, m;
-    if (inputs <= BPI_LANES) {
-        BPI_N(forward_small)(layer, rows, n, out);
-        return;
-    }
+    if (inputs <= BPI_LANES)
+        return BPI_N(forward_small)(layer, rows, n, out);
     for (i = 0; i < n; i += tile) {
-        const bp_real *a[BPI_TILE], *w[4];
-        tile = BPI_N(tile_rows)(n - i);
-        for (r = 0; r < tile; r++)
-            a[r] = bpi_row(rows, i + r);
-        count = BPI_N(list_blocks)(a, tile, inputs, blocks, bpi_rows_from(rows, i + tile));
+        const bp_real *a[BPI_TILE < 4 ? 4 : BPI_TILE], *w[4];
+        tile = narrow ? bpi_min(4, n - i) : BPI_N(tile_rows)(n - i);
+        for (r = 0; r < (narrow ? 4 : tile); r++)
+            a[r] = bpi_row(rows, i + bpi_min(r, tile - 1));
+        count = BPI_N(list_blocks)(a, tile, inputs, blocks, bpi_rows_from(rows, i + tile),
+                                   &largest);
         for (j = 0; j < outputs; j += 4) {
-            bp_real z[BPI_TILE][4];
-            size_t neurons = bpi_min(4, outputs - j);
+            const size_t neurons = bpi_min(4, outputs - j);
             /* the last four may be fewer: the last of them is then computed again */
             for (m = 0; m < 4; m++)
                 w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
-            dots[tile](a, w, blocks, count, inputs - tail, tail, z);
-            for (r = 0; r < tile; r++) {
-                bp_real *to = out + (i + r) * outputs + j;
-                if (neurons == 4)
-                    memcpy(to, z[r], 4 * sizeof(bp_real));
-                else
-                    for (m = 0; m < neurons; m++)
-                        to[m] = z[r][m];
-            }
+            if (narrow)
+                dots[outputs](w, a, blocks, count, whole, tail, z);
+            else
+                dots[tile](a, w, blocks, count, whole, tail, z);
+            for (m = 0; m < outputs && narrow; m++)
+                BPI_N(place)(z[m], layer->biases + m, 0, tile, out + i * outputs + m, outputs);
+            for (r = 0; r < tile && !narrow; r++)
+                BPI_N(place)(z[r], layer->biases + j, 1, neurons, out + (i + r) * outputs + j, 1);
         }
-        for (r = 0; r < tile; r++)
-            BPI_N(activate)(out + (i + r) * outputs, layer->biases, outputs);
+        BPI_N(activate)(out + i * outputs, tile * outputs);
     }
+    return BPI_N(most)(largest);
 }
 
 /* ---- hidden errors and gradients: sums of rows, each row times a coefficient ---- */
@@ -3493,6 +3540,8 @@ BPI_LOCAL void BPI_N(combine_all)(const int what, const bp_real *c, size_t c_row
 #if BPI_TILE == 6
             else if (whole && tile == 4)
                 BPI_COMBINE(4, 1);
+            else if (whole && tile == 3)
+                BPI_COMBINE(3, 1);
 #endif
             else if (whole && tile == 2)
                 BPI_COMBINE(2, 1);
@@ -3629,6 +3678,8 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
 #if BPI_TILE == 6
                 else if (fours == 4)
                     BPI_COLUMN(4);
+                else if (fours == 3)
+                    BPI_COLUMN(3);
 #endif
                 else if (fours == 2)
                     BPI_COLUMN(2);
@@ -3725,7 +3776,8 @@ BPI_TARGET static void BPI_N(descend_one)(const bp_layer *layer, const bp_real *
             blocks[count++] = (uint32_t)k;
         memset(below, 0, inputs * sizeof(bp_real));
     } else {
-        count = BPI_N(list_blocks)(&a, 1, inputs, blocks, bpi_matrix(a, layer->inputs));
+        bpi_v largest = BPI_SET1(0);
+        count = BPI_N(list_blocks)(&a, 1, inputs, blocks, bpi_matrix(a, layer->inputs), &largest);
     }
     for (j = 0; j < outputs; j += j + 2 <= outputs ? 2 : 1) {
         bp_real *w = layer->weights + j * inputs;
@@ -3765,7 +3817,6 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
 BPI_TARGET static bp_real BPI_N(largest)(bpi_rows rows, size_t n)
 {
     bpi_v largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
-    bp_real each[BPI_N(width)];
     size_t i, k;
     for (i = 0; i < n; i++) {
         const bp_real *x = bpi_row(rows, i);
@@ -3776,10 +3827,7 @@ BPI_TARGET static bp_real BPI_N(largest)(bpi_rows rows, size_t n)
             largest = BPI_MAX(largest, magnitude);
         }
     }
-    BPI_STORE(each, largest);
-    for (k = 1; k < BPI_W; k++)
-        each[0] = each[k] > each[0] ? each[k] : each[0];
-    return each[0];
+    return BPI_N(most)(largest);
 }
 
 BPI_TARGET static bp_real BPI_N(fma)(bp_real a, bp_real b, bp_real c)
@@ -3802,37 +3850,15 @@ static const bpi_kernels BPI_N(kernels) = {
     BPI_N(largest)
 };
 
-#undef BPI_PASTE_
-#undef BPI_PASTE
-#undef BPI_N
+/* What another pass may define otherwise; the rest it defines alike. */
 #undef BPI_SUFFIX
 #undef BPI_NAME
 #undef BPI_TARGET
 #undef BPI_TILE
 #undef BPI_SET_FUSED
-#undef BPI_OP
-#undef BPI_EPI
-#undef BPI_MAGIC_VECTOR
-#undef BPI_BITS
-#undef BPI_REAL
-#undef BPI_EXPONENT
-#undef BPI_SET1
-#undef BPI_ANY
-#undef BPI_MASK_NOT
-#undef BPI_LOAD
-#undef BPI_STORE
-#undef BPI_ADD
-#undef BPI_SUB
-#undef BPI_MUL
-#undef BPI_DIV
-#undef BPI_MIN
-#undef BPI_MAX
-#undef BPI_ABS
-#undef BPI_OR
-#undef BPI_MADD
 #undef BPI_MM
 #undef BPI_SI
-#undef BPI_PART_MASK
+#undef BPI_MADD
 #undef BPI_LOAD_PART
 #undef BPI_STORE_PART
 #undef BPI_GET
@@ -3840,13 +3866,8 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_ANY_NOT_GE
 #undef BPI_ANY_NOT_LE
 #undef BPI_ANY_NONZERO
-#undef BPI_LOCAL
-#undef BPI_W
 #undef bpi_v
 #undef bpi_four
-#undef BPI_ERROR
-#undef BPI_GRADIENT
-#undef BPI_DESCEND
 #undef BPI_PASS
 #endif /* BPI_PASS */
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZES_MAX = 5, REALS_MAX = 260 * 800 };
+enum { SIZES_MAX = 5, REALS_MAX = 270 * 500, USED = 40 };
 
 /* The hash of the parameters after training, and that of the outputs, the cost and the gradient
  * which the network then gives. */
@@ -38,47 +38,47 @@ typedef struct run {
 
 static const run runs[] = {
     { "2-3-1, one at a time", { 2, 3, 1 }, 0, 16, 1, 0, 60, 4,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0xed3476be6e92c36a, 0x3d81e91b179b4872,
+               0x8ee0cf161ef66a5d, 0x618a4353ad22f2fc) },
     { "2-3-1, batches of 5", { 2, 3, 1 }, 0, 16, 5, 1, 60, 4,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0xe4e0b679c7231f54, 0xe27f0cba03f0ccd2,
+               0xcf87ff84aee72833, 0x6dc4f4c994bcc29d) },
     { "17-1, batches of 3", { 17, 1 }, 0, 50, 3, 0, 8, 2,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0x11c9d98b3867ff95, 0xe96ce4f8a7bf7c9f,
+               0xf31b4780e49113c8, 0x4192f88bd08e9bf4) },
     { "30-17-5, one at a time, in order", { 30, 17, 5 }, 0, 60, 1, 1, 3, 2.5,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0x003a4f55dd1d68fe, 0xac3cba4ca3e552a0,
+               0x00c9e3283c5de805, 0x694da1414de891a3) },
     { "30-17-5, batches of 10", { 30, 17, 5 }, 0, 60, 10, 0, 5, 5,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0x87d79807564e6011, 0xc28126b704b40f2d,
+               0x15c4b27b619a740d, 0xbd4cb9a639336f33) },
     { "30-17-5, the whole set", { 30, 17, 5 }, 0, 60, 0, 1, 9, 15,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0x91b84dc142665846, 0x38e5af9b25957916,
+               0xb8302c13721769ef, 0x0fe9e5895ce3e598) },
     { "123-77-31-5, one at a time", { 123, 77, 31, 5 }, 0, 40, 1, 0, 2, 2,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0xf889e0318e7d4d2f, 0x8b6b27cb6a9c8c33,
+               0x8681bf848cbd84bf, 0x7293641656bb435d) },
     { "123-77-31-5, batches of 32", { 123, 77, 31, 5 }, 0, 75, 32, 1, 2, 5,
-      EXPECTED(0, 0,
-               0, 0) },
-    { "300-200-10, batches of 12", { 300, 200, 10 }, 0, 24, 12, 0, 1, 5,
-      EXPECTED(0, 0,
-               0, 0) },
-    { "784-30-10, one at a time", { 784, 30, 10 }, 1, 60, 1, 0, 1, 3,
-      EXPECTED(0, 0,
-               0, 0) },
-    { "784-30-10, batches of 10", { 784, 30, 10 }, 1, 60, 10, 0, 1, 30,
-      EXPECTED(0, 0,
-               0, 0) },
-    { "784-30-10, batches of 32", { 784, 30, 10 }, 1, 64, 32, 1, 1, 30,
-      EXPECTED(0, 0,
-               0, 0) },
-    { "784-30-10, batches of 130", { 784, 30, 10 }, 1, 260, 130, 0, 1, 30,
-      EXPECTED(0, 0,
-               0, 0) },
-    { "784-30-10, the whole set", { 784, 30, 10 }, 1, 260, 0, 1, 1, 30,
-      EXPECTED(0, 0,
-               0, 0) },
+      EXPECTED(0xa51051904ab36223, 0x6e653f84be8a65af,
+               0xe27bde6e16fcf970, 0x0b21f5c288a4598a) },
+    { "300-200-10, batches of 12", { 300, 200, 10 }, 0, 12, 12, 0, 1, 5,
+      EXPECTED(0xce90a20c917cc39f, 0x91563a5e8fe3dd72,
+               0xd4e269f1d9ab9ac5, 0x5c6ab8d5f94d6ae5) },
+    { "784-30-10, one at a time", { 784, 30, 10 }, 1, 30, 1, 0, 1, 3,
+      EXPECTED(0x891f06d91f90f767, 0x5419a503d3f2dbdf,
+               0x0d0a69e73bebc6e9, 0x01878b31559c8398) },
+    { "784-30-10, batches of 10", { 784, 30, 10 }, 1, 40, 10, 0, 1, 30,
+      EXPECTED(0xfc218c7736093366, 0x380fc1b5262b26b1,
+               0x0d4d50873db3d58c, 0x2aa49976f6e74541) },
+    { "784-30-10, batches of 32", { 784, 30, 10 }, 1, 32, 32, 1, 2, 30,
+      EXPECTED(0x5430489d8fb60a78, 0xcebc95d9efee3018,
+               0x5a72fd407b2d1bed, 0x943766e4206fa89b) },
+    { "500-24-10, batches of 256", { 500, 24, 10 }, 1, 270, 256, 0, 1, 30,
+      EXPECTED(0x920bfc23b80c7910, 0x21897746f6508d1a,
+               0xe570eecdf7e87673, 0x407e8823e088ab9a) },
+    { "500-24-10, the whole set", { 500, 24, 10 }, 0, 270, 0, 1, 1, 30,
+      EXPECTED(0x7b41573405fc371c, 0x2eee4d3828723cee,
+               0x18a92fd994f3dfec, 0xdb07932d03abb1e7) },
 };
 
 static const char *simd; /* NULL: the fastest */
@@ -181,6 +181,7 @@ static bp_status train(const run *r, bp_net *net, const bp_data *data, hashes *m
     return status;
 }
 
+/* All that can be asked of a network, about the first few examples. */
 static bp_status use(const bp_net *net, const bp_data *data, hashes *made)
 {
     bp_real *gradient = (bp_real *)malloc(net->parameter_count * sizeof(bp_real));
@@ -219,6 +220,8 @@ static hashes perform(const run *r)
     status = bp_use_simd(net, simd);
     if (status == BP_OK)
         status = train(r, net, &data, &made);
+    if (data.count > USED)
+        data.count = USED;
     if (status == BP_OK)
         status = use(net, &data, &made);
     CHECK(status == BP_OK, "%s: %s", r->name, bp_status_string(status));
@@ -242,7 +245,7 @@ static void compare(const run *r, uint64_t got, uint64_t want, const char *what)
           hexadecimal(got, text[0]), hexadecimal(want, text[1]));
 }
 
-/* Sets simd and threads; 0 if this machine or build has no such set. */
+/* Takes the arguments; 0 if there is nothing to compare here. */
 static int understand(int argc, char **argv, int *all)
 {
     static const int sizes[] = { 1, 1 };
@@ -258,7 +261,7 @@ static int understand(int argc, char **argv, int *all)
     }
     found = bp_use_simd(net, simd) == BP_OK;
     if (!found)
-        printf("this machine or build has no %s\n", simd);
+        SKIP("this machine or build lacks the instruction set asked for");
     else if (!*all && !net->kernels->fused) {
         SKIP("no fused multiply-add and no BACKPROP_EXACT: other bits are allowed");
         found = 0;
@@ -273,7 +276,7 @@ int main(int argc, char **argv)
     int all = 0;
     size_t i;
     if (!understand(argc, argv, &all))
-        return check_report("golden") | (check_skipped == 0);
+        return check_report("golden");
     for (i = 0; i < sizeof runs / sizeof *runs; i++) {
         const hashes made = perform(&runs[i]);
         if (all) {

@@ -14,23 +14,25 @@ enum { BENCH_MAX_SIZES = 8 };
 
 /* A network, its examples and how they are worked through. */
 typedef struct problem {
-    const char *net;   /* "784-100-10" */
-    const char *data;  /* "dense", or the directory that holds MNIST */
+    const char *net;  /* "784-100-10" */
+    const char *data; /* "dense", or the directory that holds MNIST */
     int sizes[BENCH_MAX_SIZES], size_count;
-    size_t weights;    /* sum of W, without the biases */
-    double flops;      /* training on one example: 4 sum W + 2 sum W without the first layer */
-    size_t count;      /* examples */
+    size_t weights; /* sum of W, without the biases */
+    double flops;   /* training on one example: 4 sum W + 2 sum W without the first layer */
+    size_t count;   /* examples */
     const float *x, *y;
     const float *parameters; /* to start from: W^1 b^1 W^2 b^2 ..., row-major */
-    size_t batch;      /* examples in a step; in a call when predicting */
-    size_t chunk;      /* examples between looks at the clock, a multiple of batch */
-    int predicts;      /* time predictions, not training */
+    size_t batch;            /* examples in a step; in a call when predicting */
+    size_t chunk;            /* examples between looks at the clock, a multiple of batch */
+    int predicts;            /* time predictions, not training */
     int threads;
 } problem;
 
 /* A library under test. Functions that are NULL are things it is not asked for. */
 typedef struct trainer {
     const char *name;
+    int is_slow;                             /* so far behind that few rounds are enough */
+    size_t max_weights;                      /* in a net that takes no minutes; 0: any */
     void *(*create)(const problem *problem); /* NULL: no memory */
     void (*train)(void *state, size_t first, size_t n);
     /* Predicts n examples from the first, batch of them a call, into n rows at out. */

@@ -64,6 +64,5 @@ static void *fann_create_state(const problem *p)
     return s;
 }
 
-const trainer fann = {
-    "FANN", fann_create_state, fann_train_chunk, NULL, NULL, fann_destroy_state
-};
+const trainer fann = { "FANN",           1,    2000000, fann_create_state,
+                       fann_train_chunk, NULL, NULL,    fann_destroy_state };

@@ -21,34 +21,34 @@ static volatile float start = 0.5f, sink;
 
 /* NAME_chains: rounds of x = x m + c in CHAINS vectors that do not wait for each other.
  * NAME_sum: reads n floats, a multiple of 8 vectors, into 8 sums. */
-#define VECTORS(name, attribute, lanes)                                                           \
-    typedef float name __attribute__((vector_size(4 * (lanes)), may_alias));                      \
-    attribute static void name##_chains(size_t rounds)                                            \
-    {                                                                                             \
-        const name one = (name){ 0 } + 1, m = one * 0.999f, c = one * 0.001f;                     \
-        name x0 = one * start, x1 = one * start, x2 = one * start, x3 = one * start;              \
-        name x4 = one * start, x5 = one * start, x6 = one * start, x7 = one * start;              \
-        name x8 = one * start, x9 = one * start, xa = one * start, xb = one * start;              \
-        while (rounds--) {                                                                        \
-            x0 = x0 * m + c, x1 = x1 * m + c, x2 = x2 * m + c, x3 = x3 * m + c;                   \
-            x4 = x4 * m + c, x5 = x5 * m + c, x6 = x6 * m + c, x7 = x7 * m + c;                   \
-            x8 = x8 * m + c, x9 = x9 * m + c, xa = xa * m + c, xb = xb * m + c;                   \
-        }                                                                                         \
-        x0 += x1 + x2 + x3 + x4 + x5 + x6 + x7 + x8 + x9 + xa + xb;                               \
-        for (int i = 0; i < (lanes); i++)                                                         \
-            sink = x0[i];                                                                         \
-    }                                                                                             \
-    attribute static void name##_sum(const float *p, size_t n)                                    \
-    {                                                                                             \
-        const name *v = (const name *)(const void *)p, *end = v + n / (lanes);                    \
-        name s0 = { 0 }, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;           \
-        for (; v < end; v += 8) {                                                                 \
-            s0 += v[0], s1 += v[1], s2 += v[2], s3 += v[3];                                       \
-            s4 += v[4], s5 += v[5], s6 += v[6], s7 += v[7];                                       \
-        }                                                                                         \
-        s0 += s1 + s2 + s3 + s4 + s5 + s6 + s7;                                                   \
-        for (int i = 0; i < (lanes); i++)                                                         \
-            sink = s0[i];                                                                         \
+#define VECTORS(name, attribute, lanes)                                                 \
+    typedef float name __attribute__((vector_size(4 * (lanes)), may_alias));            \
+    attribute static void name##_chains(size_t rounds)                                  \
+    {                                                                                   \
+        const name one = (name){ 0 } + 1, m = one * 0.999f, c = one * 0.001f;           \
+        name x0 = one * start, x1 = one * start, x2 = one * start, x3 = one * start;    \
+        name x4 = one * start, x5 = one * start, x6 = one * start, x7 = one * start;    \
+        name x8 = one * start, x9 = one * start, xa = one * start, xb = one * start;    \
+        while (rounds--) {                                                              \
+            x0 = x0 * m + c, x1 = x1 * m + c, x2 = x2 * m + c, x3 = x3 * m + c;         \
+            x4 = x4 * m + c, x5 = x5 * m + c, x6 = x6 * m + c, x7 = x7 * m + c;         \
+            x8 = x8 * m + c, x9 = x9 * m + c, xa = xa * m + c, xb = xb * m + c;         \
+        }                                                                               \
+        x0 += x1 + x2 + x3 + x4 + x5 + x6 + x7 + x8 + x9 + xa + xb;                     \
+        for (int i = 0; i < (lanes); i++)                                               \
+            sink = x0[i];                                                               \
+    }                                                                                   \
+    attribute static void name##_sum(const float *p, size_t n)                          \
+    {                                                                                   \
+        const name *v = (const name *)(const void *)p, *end = v + n / (lanes);          \
+        name s0 = { 0 }, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0; \
+        for (; v < end; v += 8) {                                                       \
+            s0 += v[0], s1 += v[1], s2 += v[2], s3 += v[3];                             \
+            s4 += v[4], s5 += v[5], s6 += v[6], s7 += v[7];                             \
+        }                                                                               \
+        s0 += s1 + s2 + s3 + s4 + s5 + s6 + s7;                                         \
+        for (int i = 0; i < (lanes); i++)                                               \
+            sink = s0[i];                                                               \
     }
 
 VECTORS(plain, , 4)
@@ -133,9 +133,8 @@ size_t machine_cache(int level)
     static const size_t guess[] = { 32768, 1 << 20, 16 << 20 };
     long size = 0;
 #ifdef _SC_LEVEL1_DCACHE_SIZE
-    static const int names[] = {
-        _SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE
-    };
+    static const int names[] = { _SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
+                                 _SC_LEVEL3_CACHE_SIZE };
     size = sysconf(names[level - 1]);
 #endif
     return size > 0 ? (size_t)size : guess[level - 1];

@@ -195,5 +195,5 @@ static void *openblas_create(const problem *p)
 }
 
 const trainer openblas = {
-    "OpenBLAS", openblas_create, openblas_train, openblas_predict, NULL, openblas_destroy
+    "OpenBLAS", 0, 0, openblas_create, openblas_train, openblas_predict, NULL, openblas_destroy
 };

@@ -73,7 +73,7 @@ static void ours_predict(void *memory, size_t first, size_t n, float *out)
         bp_predict(s->net, ours_example(p, first + i), p->batch, out + i * outputs);
 }
 
-const trainer OURS = { "ours", ours_create, ours_train, ours_predict, NULL, ours_destroy };
+const trainer OURS = { "ours", 0, 0, ours_create, ours_train, ours_predict, NULL, ours_destroy };
 
 #ifndef _OPENMP
 float *ours_parameters(const problem *p)

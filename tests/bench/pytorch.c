@@ -51,4 +51,4 @@ static double pytorch_time(void *state, double seconds)
     return strtod(line, NULL);
 }
 
-const trainer pytorch = { "PyTorch", pytorch_create, NULL, NULL, pytorch_time, free };
+const trainer pytorch = { "PyTorch", 1, 0, pytorch_create, NULL, NULL, pytorch_time, free };
