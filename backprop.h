@@ -1053,8 +1053,13 @@ static void bpi_output_error(int outputs, const bp_real *a, bpi_rows y, size_t n
     int j;
     for (i = 0; i < n; i++, a += outputs, delta += outputs) {
         const bp_real *target = bpi_row(y, i);
-        for (j = 0; j < outputs; j++)
-            delta[j] = ((a[j] - target[j]) * scale) * (a[j] * (1 - a[j]));
+        for (j = 0; j < outputs; j++) {
+            /* an assignment an operation: some targets compute wider and round only there */
+            bp_real error = a[j] - target[j], slope = 1 - a[j];
+            error *= scale;
+            slope *= a[j];
+            delta[j] = error * slope;
+        }
     }
 }
 
@@ -2223,8 +2228,9 @@ static const char *const bpi_export_sigmoid =
 #endif
     "    sum += @_fma(r0, f2, f + (t - (sum - 1)));\n"
     "    if (z < lowest)\n"
-    "        return @_power_of_2(-(@_BIAS / 2)) / sum * @_power_of_2(@_BIAS / 2 - (int)n);\n"
-    "    return t / sum;\n"
+    "        t = @_power_of_2(-(@_BIAS / 2));\n"
+    "    t /= sum;\n"
+    "    return z < lowest ? t * @_power_of_2(@_BIAS / 2 - (int)n) : t;\n"
     "}\n";
 
 static const char *const bpi_export_layer =
@@ -2572,7 +2578,8 @@ static bp_real bpi_sigmoid(bp_real z)
     if (z < BPI_SIGMOID_LOWEST) {
         /* t is too small to be normal: divide first, scale down then, rounding twice but late */
         t = bpi_power_of_2(-BPI_EXPONENT_BIAS / 2);
-        return t / bpi_add_exp(0, f) * bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)i);
+        t /= bpi_add_exp(0, f);
+        return t * bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)i);
     }
     t = bpi_power_of_2(-(int)i);
     return t / bpi_add_exp(t, f);
@@ -2638,8 +2645,11 @@ static void bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above, 
         for (j = 0; j < outputs; j++)
             for (k = 0; k < inputs; k++)
                 delta[k] = bpi_fma(layer->weights[j * inputs + k], above[j], delta[k]);
-        for (k = 0; k < inputs; k++)
-            delta[k] *= a[k] * (1 - a[k]);
+        for (k = 0; k < inputs; k++) {
+            bp_real slope = 1 - a[k];
+            slope *= a[k];
+            delta[k] *= slope;
+        }
     }
 }
 
@@ -2988,6 +2998,9 @@ typedef v128_t bpi_v_wasm;
 #define BPI_TARGET
 #define BPI_TILE 3
 #define BPI_SET_FUSED BPI_FUSED
+#ifdef __FMA__
+#define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
+#endif
 #define BPI_MM _mm_
 #define BPI_SI si128
 #ifdef BACKPROP_DOUBLE
@@ -3112,9 +3125,10 @@ BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, bpi_v n, bpi_v p, b
     for (i = 0; i < BPI_W; i++)
         if (z[i] != z[i] || z[i] < BPI_SIGMOID_ZERO)
             a[i] = bpi_sigmoid(z[i]);
-        else if (z[i] < BPI_SIGMOID_LOWEST)
-            a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i] *
-                   bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)exponent[i]);
+        else if (z[i] < BPI_SIGMOID_LOWEST) {
+            a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i];
+            a[i] *= bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)exponent[i]);
+        }
 }
 
 BPI_LOCAL bpi_v BPI_N(sigmoid)(bpi_v z_given)
