@@ -2937,7 +2937,7 @@ typedef float32x4_t bpi_v_neon;
 #define BPI_SUFFIX _wasm
 #define BPI_NAME "wasm"
 #define BPI_TARGET
-#define BPI_TILE 3
+#define BPI_TILE 2
 #define BPI_SET_FUSED BPI_FUSED
 typedef v128_t bpi_v_wasm;
 #ifdef BACKPROP_DOUBLE
@@ -2996,7 +2996,7 @@ typedef v128_t bpi_v_wasm;
 #define BPI_SUFFIX _sse2
 #define BPI_NAME "sse2"
 #define BPI_TARGET
-#define BPI_TILE 3
+#define BPI_TILE 2
 #define BPI_SET_FUSED BPI_FUSED
 #ifdef __FMA__
 #define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
@@ -3025,7 +3025,7 @@ typedef __m128 bpi_v_sse2;
 #define BPI_SUFFIX _avx2
 #define BPI_NAME "avx2"
 #define BPI_TARGET BPI_TARGET_AVX2
-#define BPI_TILE 3
+#define BPI_TILE 2
 #endif
 #define BPI_SET_FUSED 1
 #define BPI_MM _mm256_
@@ -3308,8 +3308,8 @@ BPI_LOCAL void BPI_N(dots)(const int rows, const bp_real *const *a, const bp_rea
     }
 BPI_DOTS(dots1, 1)
 BPI_DOTS(dots2, 2)
-BPI_DOTS(dots3, 3)
 #if BPI_TILE == 6
+BPI_DOTS(dots3, 3)
 BPI_DOTS(dots4, 4)
 BPI_DOTS(dots6, 6)
 #endif
@@ -3374,7 +3374,7 @@ BPI_LOCAL bp_real BPI_N(most)(bpi_v x)
 /* How many of n rows to take in one tile. */
 BPI_LOCAL size_t BPI_N(tile_rows)(size_t n)
 {
-    return n >= BPI_TILE ? BPI_TILE : n > 4 ? 4 : n;
+    return n >= BPI_TILE ? BPI_TILE : n > 4 ? 4 : n; /* there is no tile of 5 */
 }
 
 /* A layer of few inputs, a lane to each: vectors then go across the examples. */
@@ -3422,15 +3422,15 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
 {
     static void (*const dots[])(const bp_real *const *, const bp_real *const *, const uint32_t *,
                                 size_t, size_t, size_t, bp_real(*)[4]) = {
-        NULL, BPI_N(dots1), BPI_N(dots2), BPI_N(dots3),
+        NULL, BPI_N(dots1), BPI_N(dots2),
 #if BPI_TILE == 6
-        BPI_N(dots4), NULL, BPI_N(dots6)
+        BPI_N(dots3), BPI_N(dots4), NULL, BPI_N(dots6)
 #endif
     };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     const size_t tail = inputs % BPI_LANES, whole = inputs - tail;
     /* With fewer than four neurons the fours of a tile are examples, and its rows the neurons. */
-    const int narrow = outputs < 4;
+    const int narrow = outputs < 4 && outputs <= BPI_TILE;
     bpi_v largest = BPI_SET1(0);
     bp_real z[BPI_TILE][4];
     size_t i, j, count, tile, r, m;
@@ -3549,15 +3549,16 @@ BPI_LOCAL void BPI_N(combine_all)(const int what, const bp_real *c, size_t c_row
                 from[r] = c + (i + r) * c_row;
 #define BPI_COMBINE(rows, whole)                                                                  \
     BPI_N(combine)(what, rows, whole, from, step, x, count, k, to, beside, stride, eta)
-            if (whole && tile == BPI_TILE)
-                BPI_COMBINE(BPI_TILE, 1);
 #if BPI_TILE == 6
+            if (whole && tile == 6)
+                BPI_COMBINE(6, 1);
             else if (whole && tile == 4)
                 BPI_COMBINE(4, 1);
             else if (whole && tile == 3)
                 BPI_COMBINE(3, 1);
+            else
 #endif
-            else if (whole && tile == 2)
+            if (whole && tile == 2)
                 BPI_COMBINE(2, 1);
             else if (whole)
                 BPI_COMBINE(1, 1);
@@ -3687,15 +3688,16 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
 #define BPI_COLUMN(fours)                                                                         \
     BPI_N(descend_column)(fours, some->delta, some->a, some->count, row, v % BPI_LANES, part,     \
                           layer->weights + k + v - v % BPI_LANES, inputs, skip, eta)
-                if (fours == BPI_TILE)
-                    BPI_COLUMN(BPI_TILE);
 #if BPI_TILE == 6
+                if (fours == 6)
+                    BPI_COLUMN(6);
                 else if (fours == 4)
                     BPI_COLUMN(4);
                 else if (fours == 3)
                     BPI_COLUMN(3);
+                else
 #endif
-                else if (fours == 2)
+                if (fours == 2)
                     BPI_COLUMN(2);
                 else
                     BPI_COLUMN(1);

@@ -7,6 +7,8 @@
 #
 # Sets CC, CXX (to match CC), CFLAGS and the list of strict warnings; scripts run in the
 # repository's root and write to $out.
+#
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
 CC=${CC:-cc}
 CFLAGS=${CFLAGS:-}
 case $CC in
@@ -54,8 +56,6 @@ works() {
     *++*) echo 'int main() { return 0; }' >"$out/works.cpp" ;;
     *) echo 'int main(void) { return 0; }' >"$out/works.cpp" ;;
     esac
-    # The compiler may be a list of words.
-    # shellcheck disable=SC2086
     compiler=$1
     shift
     case $compiler in

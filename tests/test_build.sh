@@ -2,12 +2,12 @@
 # test_build.sh - the header in every configuration and language it promises: no warnings, the
 # same bits, nothing exported but bp_..., nothing asked of the linker but what is said.
 # With THOROUGH=1 also where compiling takes long: higher levels of optimisation.
+# CC, CFLAGS and the like are lists of words:
+# shellcheck disable=SC2086
 out=build/tests/build
 mkdir -p "$out" || exit 1
 . tests/check.sh
 src=tests/build
-# CC, CFLAGS and the warnings are lists of words.
-# shellcheck disable=SC2086
 
 # ---- no warnings, in any standard and configuration ----
 

@@ -2,6 +2,8 @@
 # test_docs.sh - what README.md and the header's manual show is compiled, run and compared:
 # programs against the output printed below them, fragments for being C, and the three copies of
 # the quick start against each other.
+# CC, CFLAGS and the like are lists of words:
+# shellcheck disable=SC2086
 out=build/tests/docs
 mkdir -p "$out" || exit 1
 rm -rf "${out:?}"/*

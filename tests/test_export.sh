@@ -1,5 +1,7 @@
 #!/bin/sh
 # test_export.sh - C files made by bp_export_c, compiled as a user would, against bp_predict.
+# CC, CFLAGS and the like are lists of words:
+# shellcheck disable=SC2086
 out=build/tests/export
 mkdir -p "$out" || exit 1
 rm -rf "${out:?}"/*
@@ -9,7 +11,6 @@ strict="-Wall -Wextra -Wpedantic -Wconversion -Wdouble-promotion -Wshadow -Werro
 
 # write OPTION...: exports the networks by a library built with the options, because these may
 # choose a processor with other arithmetic.
-# shellcheck disable=SC2086
 write() {
     options="-std=c99 -O1 -I. -D$precision=1 $* $CFLAGS"
     check "library, $precision $*" $CC $options -c -o "$out/impl.o" tests/build/impl.c
@@ -22,7 +23,6 @@ write() {
 }
 
 # compare COMPILER OPTION...: the files exported last, compiled with the options.
-# shellcheck disable=SC2086
 compare() {
     if ! works "$@"; then
         skip "no $*"
