@@ -548,8 +548,9 @@ typedef struct bpi_kernels {
     const char *name;
     int fused; /* multiply-adds are rounded once */
     bp_real (*fma)(bp_real a, bp_real b, bp_real c); /* a b + c as the others compute it */
-    /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks is
-     * scratch memory for n_{l-1} / BPI_LANES numbers. Returns the largest |a_ik|, as far as the
+    /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks has room
+     * for n_{l-1} / BPI_LANES + 1 numbers: which blocks of inputs are not all zero, and in front
+     * how many; of the last examples, when it returns. Returns the largest |a_ik|, as far as the
      * a_ik are numbers. */
     bp_real (*forward)(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks, bp_real *out);
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
@@ -563,7 +564,8 @@ typedef struct bpi_kernels {
     void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride, bpi_rows a,
                     size_t n, bp_real eta);
     /* B2, B3 and U for one example in one pass over the weights: the error of the layer below
-     * into below, unless it is NULL, and then w_jk -= eta delta_j a_k; b_j likewise. */
+     * into below, unless it is NULL, and then w_jk -= eta delta_j a_k; b_j likewise. Without
+     * below, blocks is as forward left it for a. */
     void (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
                         uint32_t *blocks, bp_real *below);
     /* U: parameters -= eta gradient. */
@@ -854,7 +856,8 @@ typedef struct bpi_space {
     size_t order_count; /* indices to hold: a permutation of the set, or 0, 1, 2 ... for fetch */
     int accumulating;   /* a batch is longer than rows: its gradient is summed in memory */
 
-    uint32_t *blocks; /* scratch for the kernels, a part for each thread */
+    uint32_t *blocks; /* scratch for the kernels; each thread has some for layer 1 and some for
+                         the others */
     bp_real *largest; /* input of each thread's examples */
     bp_real **a;     /* a[l]: rows x outputs of layers[l] */
     bp_real **delta; /* delta[l]: likewise */
@@ -871,14 +874,14 @@ static size_t bpi_block_count(const bp_net *net)
     for (l = 0; l < net->layer_count; l++)
         if (net->layers[l].inputs > widest)
             widest = net->layers[l].inputs;
-    return (size_t)widest / BPI_LANES + 1;
+    return (size_t)widest / BPI_LANES + 2;
 }
 
 static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *arena)
 {
     size_t layers = (size_t)net->layer_count;
     int l, counting = arena->base == NULL;
-    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * bpi_block_count(net),
+    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2 * bpi_block_count(net),
                                          sizeof(uint32_t));
     space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
@@ -1013,7 +1016,8 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        const bp_real found = net->kernels->forward(layer, a, n, blocks, out);
+        const bp_real found = net->kernels->forward(
+            layer, a, n, l == 0 ? blocks : blocks + bpi_block_count(net), out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
     }
@@ -1113,7 +1117,7 @@ static void bpi_pass_examples(void *context, int part, int parts)
     const bpi_pass *pass = (const bpi_pass *)context;
     const size_t first = pass->n * (size_t)part / (size_t)parts;
     const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
-    uint32_t *blocks = pass->space->blocks + (size_t)part * bpi_block_count(pass->net);
+    uint32_t *blocks = pass->space->blocks + (size_t)part * 2 * bpi_block_count(pass->net);
     pass->space->largest[part] = bpi_forward(pass, first, last - first, blocks);
     if (pass->scale != 0)
         bpi_errors(pass, first, last - first);
@@ -1376,7 +1380,8 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
     bpi_output_error(bpi_outputs(net), space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l]);
     for (l = net->layer_count - 1; l >= 0; l--)
         net->kernels->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
-                                  run->eta, space->blocks, l ? space->delta[l - 1] : NULL);
+                                  run->eta, space->blocks + (l ? bpi_block_count(net) : 0),
+                                  l ? space->delta[l - 1] : NULL);
     /* what it came to was far less; but a small network is sooner measured anew now and then */
     if (net->parameter_count < 256) {
         run->largest += bound;
@@ -3339,9 +3344,10 @@ BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows
                 any = BPI_OR(any, x);
                 *largest = BPI_MAX(BPI_ABS(x), *largest);
             }
-        blocks[count] = (uint32_t)k;
+        blocks[count + 1] = (uint32_t)k;
         count += (size_t)BPI_ANY_NONZERO(any);
     }
+    blocks[0] = (uint32_t)count;
     for (; k < inputs; k += BPI_W)
         for (i = 0; i < rows; i++) {
             const bpi_v x = BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k));
@@ -3434,8 +3440,11 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
     bpi_v largest = BPI_SET1(0);
     bp_real z[BPI_TILE][4];
     size_t i, j, count, tile, r, m;
-    if (inputs <= BPI_LANES)
+    if (inputs <= BPI_LANES) {
+        blocks[0] = inputs == BPI_LANES;
+        blocks[1] = 0;
         return BPI_N(forward_small)(layer, rows, n, out);
+    }
     for (i = 0; i < n; i += tile) {
         const bp_real *a[BPI_TILE < 4 ? 4 : BPI_TILE], *w[4];
         tile = narrow ? bpi_min(4, n - i) : BPI_N(tile_rows)(n - i);
@@ -3449,9 +3458,9 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
             for (m = 0; m < 4; m++)
                 w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
             if (narrow)
-                dots[outputs](w, a, blocks, count, whole, tail, z);
+                dots[outputs](w, a, blocks + 1, count, whole, tail, z);
             else
-                dots[tile](a, w, blocks, count, whole, tail, z);
+                dots[tile](a, w, blocks + 1, count, whole, tail, z);
             for (m = 0; m < outputs && narrow; m++)
                 BPI_N(place)(z[m], layer->biases + m, 0, tile, out + i * outputs + m, outputs);
             for (r = 0; r < tile && !narrow; r++)
@@ -3484,52 +3493,61 @@ BPI_LOCAL void BPI_N(finish)(const int what, bpi_v s, bp_real *out, const bp_rea
     BPI_N(store_part)(out, part, s);
 }
 
-/* Four vectors, the last of them perhaps in part or not at all. */
-BPI_LOCAL bpi_four BPI_N(load_four)(const bp_real *p, const size_t *part)
+/* The first one, two or four vectors from p on; a single one may be a part. */
+BPI_LOCAL void BPI_N(load_some)(const int vectors, const bp_real *p, size_t part, bpi_four *y)
 {
-    bpi_four y;
-    y.a = BPI_N(load_part)(p, part[0]);
-    y.b = BPI_N(load_part)(p + BPI_W, part[1]);
-    y.c = BPI_N(load_part)(p + 2 * BPI_W, part[2]);
-    y.d = BPI_N(load_part)(p + 3 * BPI_W, part[3]);
-    return y;
+    y->a = vectors > 1 ? BPI_LOAD(p) : BPI_N(load_part)(p, part);
+    if (vectors > 1)
+        y->b = BPI_LOAD(p + BPI_W);
+    if (vectors > 2) {
+        y->c = BPI_LOAD(p + 2 * BPI_W);
+        y->d = BPI_LOAD(p + 3 * BPI_W);
+    }
 }
 
-/* One tile: the rows of out (stride apart) at k, four vectors wide, or fewer where the row ends:
- * sum_t c[r][t step] x_t. a lies beside out for errors. */
-BPI_LOCAL void BPI_N(combine)(const int what, const int rows, const int whole,
+/* One tile: the rows of out (stride apart) from k on, so many vectors wide (a single one may end
+ * with the row): sum_t c[r][t step] x_t. a lies beside out for errors. */
+BPI_LOCAL void BPI_N(combine)(const int what, const int rows, const int vectors,
                               const bp_real *const *c, size_t step, bpi_rows x, size_t count,
                               size_t k, bp_real *out, const bp_real *a, size_t stride, bp_real eta)
 {
     const bpi_v minus_eta = BPI_SET1(-eta);
+    const size_t part = vectors > 1 ? BPI_W : BPI_N(part)(stride, k);
     bpi_four s[BPI_TILE], y;
-    size_t part[4], t;
+    size_t t;
     int r;
-    part[0] = whole ? BPI_W : BPI_N(part)(stride, k);
-    part[1] = whole ? BPI_W : BPI_N(part)(stride, k + BPI_W);
-    part[2] = whole ? BPI_W : BPI_N(part)(stride, k + 2 * BPI_W);
-    part[3] = whole ? BPI_W : BPI_N(part)(stride, k + 3 * BPI_W);
     BPI_UNROLL
     for (r = 0; r < rows; r++) {
+        BPI_N(clear)(&s[r]);
         if (what == BPI_GRADIENT)
-            s[r] = BPI_N(load_four)(out + (size_t)r * stride + k, part);
-        else
-            BPI_N(clear)(&s[r]);
+            BPI_N(load_some)(vectors, out + (size_t)r * stride + k, part, &s[r]);
     }
+    BPI_N(clear)(&y);
     for (t = 0; t < count; t++) {
-        y = BPI_N(load_four)(bpi_row(x, t) + k, part);
+        BPI_N(load_some)(vectors, bpi_row(x, t) + k, part, &y);
         BPI_UNROLL
-        for (r = 0; r < rows; r++)
-            BPI_N(add)(&s[r], BPI_SET1(c[r][t * step]), &y);
+        for (r = 0; r < rows; r++) {
+            const bpi_v c_r = BPI_SET1(c[r][t * step]);
+            if (vectors > 2) {
+                BPI_N(add)(&s[r], c_r, &y);
+                continue;
+            }
+            s[r].a = BPI_MADD(c_r, y.a, s[r].a);
+            if (vectors > 1)
+                s[r].b = BPI_MADD(c_r, y.b, s[r].b);
+        }
     }
     BPI_UNROLL
     for (r = 0; r < rows; r++) {
         bp_real *to = out + (size_t)r * stride + k;
         const bp_real *beside = what == BPI_ERROR ? a + (size_t)r * stride + k : to;
-        BPI_N(finish)(what, s[r].a, to, beside, part[0], minus_eta);
-        BPI_N(finish)(what, s[r].b, to + BPI_W, beside + BPI_W, part[1], minus_eta);
-        BPI_N(finish)(what, s[r].c, to + 2 * BPI_W, beside + 2 * BPI_W, part[2], minus_eta);
-        BPI_N(finish)(what, s[r].d, to + 3 * BPI_W, beside + 3 * BPI_W, part[3], minus_eta);
+        BPI_N(finish)(what, s[r].a, to, beside, part, minus_eta);
+        if (vectors > 1)
+            BPI_N(finish)(what, s[r].b, to + BPI_W, beside + BPI_W, BPI_W, minus_eta);
+        if (vectors > 2) {
+            BPI_N(finish)(what, s[r].c, to + 2 * BPI_W, beside + 2 * BPI_W, BPI_W, minus_eta);
+            BPI_N(finish)(what, s[r].d, to + 3 * BPI_W, beside + 3 * BPI_W, BPI_W, minus_eta);
+        }
     }
 }
 
@@ -3538,36 +3556,43 @@ BPI_LOCAL void BPI_N(combine_all)(const int what, const bp_real *c, size_t c_row
                                   bpi_rows x, size_t count, size_t n, bp_real *out,
                                   const bp_real *a, size_t stride, bp_real eta)
 {
-    size_t k, i, r, tile;
-    for (k = 0; k < stride; k += 4 * BPI_W)
+    size_t k, i, r, tile, vectors;
+    for (k = 0; k < stride; k += vectors * BPI_W) {
+        vectors = k + 4 * BPI_W <= stride ? 4 : k + 2 * BPI_W <= stride ? 2 : 1;
         for (i = 0; i < n; i += tile) {
-            const int whole = k + 4 * BPI_W <= stride;
             const bp_real *from[BPI_TILE], *beside = a ? a + i * stride : NULL;
             bp_real *to = out + i * stride;
-            tile = whole ? BPI_N(tile_rows)(n - i) : bpi_min(2, n - i);
+            tile = BPI_N(tile_rows)(n - i);
+            if (vectors < 4 && tile < BPI_TILE)
+                tile = 1;
             for (r = 0; r < tile; r++)
                 from[r] = c + (i + r) * c_row;
-#define BPI_COMBINE(rows, whole)                                                                  \
-    BPI_N(combine)(what, rows, whole, from, step, x, count, k, to, beside, stride, eta)
+#define BPI_COMBINE(rows, vectors)                                                                \
+    BPI_N(combine)(what, rows, vectors, from, step, x, count, k, to, beside, stride, eta)
 #if BPI_TILE == 6
-            if (whole && tile == 6)
-                BPI_COMBINE(6, 1);
-            else if (whole && tile == 4)
-                BPI_COMBINE(4, 1);
-            else if (whole && tile == 3)
-                BPI_COMBINE(3, 1);
+            if (vectors == 4 && tile == 4)
+                BPI_COMBINE(4, 4);
+            else if (vectors == 4 && tile == 3)
+                BPI_COMBINE(3, 4);
+            else if (vectors == 4 && tile == 2)
+                BPI_COMBINE(2, 4);
             else
 #endif
-            if (whole && tile == 2)
-                BPI_COMBINE(2, 1);
-            else if (whole)
+            if (tile == 1 && vectors == 4)
+                BPI_COMBINE(1, 4);
+            else if (tile == 1 && vectors == 2)
+                BPI_COMBINE(1, 2);
+            else if (tile == 1)
                 BPI_COMBINE(1, 1);
-            else if (tile == 2)
-                BPI_COMBINE(2, 0);
+            else if (vectors == 4)
+                BPI_COMBINE(BPI_TILE, 4);
+            else if (vectors == 2)
+                BPI_COMBINE(BPI_TILE, 2);
             else
-                BPI_COMBINE(1, 0);
+                BPI_COMBINE(BPI_TILE, 1);
 #undef BPI_COMBINE
         }
+    }
 }
 
 BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
@@ -3789,17 +3814,16 @@ BPI_TARGET static void BPI_N(descend_one)(const bp_layer *layer, const bp_real *
     if (below) {
         /* a zero activation does not spare the error below it */
         for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES)
-            blocks[count++] = (uint32_t)k;
+            blocks[++count] = (uint32_t)k;
         memset(below, 0, inputs * sizeof(bp_real));
     } else {
-        bpi_v largest = BPI_SET1(0);
-        count = BPI_N(list_blocks)(&a, 1, inputs, blocks, bpi_matrix(a, layer->inputs), &largest);
+        count = blocks[0];
     }
     for (j = 0; j < outputs; j += j + 2 <= outputs ? 2 : 1) {
         bp_real *w = layer->weights + j * inputs;
         const int rows = j + 2 <= outputs ? 2 : 1;
 #define BPI_ROWS_CASE(rows, wanted) \
-    BPI_N(descend_rows)(rows, wanted, delta + j, a, eta, blocks, count, inputs, w, below)
+    BPI_N(descend_rows)(rows, wanted, delta + j, a, eta, blocks + 1, count, inputs, w, below)
         if (below && rows == 2)
             BPI_ROWS_CASE(2, 1);
         else if (below)

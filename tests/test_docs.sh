@@ -92,7 +92,7 @@ test_readme() {
     check "README.md shows C" [ $blocks -gt 0 ]
     check "README.md shows what a program prints" [ $shown -gt 0 ]
     # What it tells to type must be there to be typed.
-    for target in $(cat README.md | tr '`' '\n' | sed -n 's/^make  *\([a-z][a-z-]*\).*/\1/p' |
+    for target in $(tr '`' '\n' <README.md | sed -n 's/^make  *\([a-z][a-z-]*\).*/\1/p' |
         sort -u); do
         check "make $target" grep "^$target:" Makefile
     done
