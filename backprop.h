@@ -184,6 +184,10 @@
  * const bp_net * on one network at once, each with its own outputs and workspace (and
  * bp_save with its own path); a call that takes bp_net * wants that network for itself.
  *
+ * bp_train shares each batch among threads of its own when compiled with OpenMP (-fopenmp)
+ * or given BACKPROP_PARALLEL: the examples on the way forward, the neurons for the update.
+ * Batches too small to gain by it stay on one thread, as everything else does.
+ *
  *
  * >>determinism
  * =============
@@ -911,6 +915,7 @@ static size_t bpi_space_size(bpi_space space, const bp_net *net)
 {
     bpi_arena arena = bpi_arena_at(NULL);
     bpi_space_place(&space, net, &arena);
+    BACKPROP_ASSERT(arena.used <= size);
     return bpi_arena_size(&arena);
 }
 
@@ -1099,6 +1104,7 @@ static void bpi_learn(const bpi_pass *pass, int l, size_t first, size_t last)
     layer.outputs = (int)(last - first);
     layer.weights += first * (size_t)layer.inputs;
     layer.biases += first;
+    BACKPROP_ASSERT(first <= last && last <= stride);
     if (first == last)
         return;
     if (pass->gradient)
@@ -1491,6 +1497,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     if (!bpi_space_fits(&space, net, workspace, size))
         return BP_OUT_OF_MEMORY;
     bpi_space_place(&space, net, &arena);
+    BACKPROP_ASSERT(arena.used <= size);
     run.net = net;
     run.data = data;
     run.training = training;
@@ -1526,6 +1533,7 @@ BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real
     if (!bpi_space_fits(&space, net, workspace, size))
         return BP_OUT_OF_MEMORY;
     bpi_space_place(&space, net, &arena);
+    BACKPROP_ASSERT(arena.used <= size);
     /* A failure after the first rows must not be seen in gradient: sum beside it. */
     status = bpi_gradient_of(net, data, &space, 0, 0, data->count,
                              space.accumulating ? space.gradient : gradient, &squares);
@@ -1621,6 +1629,7 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
     if (!bpi_space_fits(&space, net, workspace, size))
         return BP_OUT_OF_MEMORY;
     bpi_space_place(&space, net, &arena);
+    BACKPROP_ASSERT(arena.used <= size);
     pass = bpi_new_pass(net, &space, 0);
     for (seen = 0; seen < data->count; seen += n) {
         const int outputs = bpi_outputs(net);
@@ -1871,7 +1880,9 @@ BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity)
     }
     for (i = 0; i < net->parameter_count; i++)
         p = bpi_put(p, bpi_real_bits(net->parameters[i]), (int)sizeof(bp_real));
-    bpi_put(p, bpi_checksum((unsigned char *)bytes, size - BPI_CHECKSUM), BPI_CHECKSUM);
+    p = bpi_put(p, bpi_checksum((unsigned char *)bytes, size - BPI_CHECKSUM), BPI_CHECKSUM);
+    BACKPROP_ASSERT((size_t)(p - (unsigned char *)bytes) == size);
+    (void)p;
     return size;
 }
 
