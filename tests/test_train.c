@@ -2,6 +2,8 @@
  *
  * Every run is made again by hand: bp_gradient and bp_update over the same batches, in the
  * order that a data source saw, stopping where the next parameters would not be finite. */
+#include <assert.h>
+#define BACKPROP_ASSERT(condition) assert(condition)
 #define BACKPROP_IMPLEMENTATION
 #include "backprop.h"
 #include "tests/check.h"
