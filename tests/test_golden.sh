@@ -2,14 +2,13 @@
 # test_golden.sh - golden.c gives its hashes whatever builds it and wherever it runs. By itself a
 # few builds with $CC; with THOROUGH=1 everything: gcc and clang, levels of optimisation, instruction
 # sets, threads, and other processors under qemu. Prints a table, one row a build and precision.
-# $RUN is not used.
+# $RUN is not used. CC, CFLAGS, runner and arguments are lists of words.
+# shellcheck disable=SC2086
 out=build/tests/golden
 mkdir -p "$out" || exit 1
 . tests/check.sh
 rows=$out/rows
 : >"$rows"
-# CC, CFLAGS, runner and arguments are lists of words.
-# shellcheck disable=SC2086
 
 # Each run gets one of the arguments: an instruction set, or how many threads.
 arguments=1
@@ -27,7 +26,7 @@ row() {
 # one PRECISION COMMAND...: builds and runs with each of the arguments.
 one() {
     exe=$out/golden_$1 log=$out/golden_$1.log
-    label="$(echo "$1" | tr A-Z a-z):" precision=-DBACKPROP_$1
+    label="$(echo "$1" | tr '[:upper:]' '[:lower:]'):" precision=-DBACKPROP_$1
     shift
     if ! "$@" $precision -I. -o "$exe" tests/golden.c >"$log" 2>&1; then
         row "does not build" "$log" "$label" "$@"
