@@ -828,6 +828,12 @@ static int bpi_is_finite(double x)
     return x >= -DBL_MAX && x <= DBL_MAX;
 }
 
+/* Not NaN, without the == that some compilers warn of. */
+static int bpi_is_number(double x)
+{
+    return x < 0 || x >= 0;
+}
+
 static int bpi_inputs(const bp_net *net)
 {
     return net->layers[0].inputs;
@@ -1124,7 +1130,7 @@ static void bpi_pass_examples(void *context, int part, int parts)
     const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
     uint32_t *blocks = pass->space->blocks + (size_t)part * 2 * bpi_block_count(pass->net);
     pass->space->largest[part] = bpi_forward(pass, first, last - first, blocks);
-    if (pass->scale != 0)
+    if (pass->scale > 0)
         bpi_errors(pass, first, last - first);
 }
 
@@ -1332,7 +1338,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
         double error = (double)net->kernels->largest(delta, n);
         double bound = (double)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
-        if (!(bound <= most) && most == most)
+        if (!(bound <= most) && bpi_is_number(most))
             most = bound;
     }
     if (run->eta > 1)
@@ -2578,7 +2584,7 @@ static bp_real bpi_sigmoid(bp_real z)
 {
     bp_real rounded, n, f, t;
     bpi_bits i;
-    if (z != z)
+    if (!bpi_is_number((double)z))
         return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS |
                              (bpi_bits)1 << (BPI_MANTISSA_BITS - 1));
     if (z > BPI_SIGMOID_HIGHEST)
@@ -2629,7 +2635,7 @@ static bp_real bpi_largest_plain(bpi_rows rows, size_t n)
         for (k = 0; k < rows.stride; k++) {
             bp_real x = bpi_row(rows, i)[k], magnitude = x < 0 ? -x : x;
             /* once not a number, always not a number: then no comparison holds */
-            if (!(magnitude <= largest) && largest == largest)
+            if (!(magnitude <= largest) && bpi_is_number((double)largest))
                 largest = magnitude;
         }
     return largest;
@@ -3061,14 +3067,14 @@ typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
 /* ---- from here on the same for every set ---- */
 
 #define BPI_LOCAL BPI_TARGET static BPI_INLINE
-#define bpi_v BPI_N(v)
-enum { BPI_N(width) = (int)(sizeof(bpi_v) / sizeof(bp_real)) };
+#define BPI_V BPI_N(v)
+enum { BPI_N(width) = (int)(sizeof(BPI_V) / sizeof(bp_real)) };
 #define BPI_W ((size_t)BPI_N(width))
 
 #ifndef BPI_MADD
 #define BPI_MADD(a, b, c) BPI_N(madd)(a, b, c)
 /* Without the instruction; lane by lane if it must be exact all the same. */
-BPI_LOCAL bpi_v BPI_N(madd)(bpi_v a, bpi_v b, bpi_v c)
+BPI_LOCAL BPI_V BPI_N(madd)(BPI_V a, BPI_V b, BPI_V c)
 {
 #ifdef BACKPROP_EXACT
     bp_real x[BPI_N(width)], y[BPI_N(width)], z[BPI_N(width)];
@@ -3092,7 +3098,7 @@ BPI_LOCAL bpi_v BPI_N(madd)(bpi_v a, bpi_v b, bpi_v c)
 #define BPI_GET(p, n) BPI_N(get)(p, n)
 #define BPI_PUT(p, n, x) BPI_N(put)(p, n, x)
 /* The first n of a vector, the rest zero; and the way back. */
-BPI_LOCAL bpi_v BPI_N(get)(const bp_real *p, size_t n)
+BPI_LOCAL BPI_V BPI_N(get)(const bp_real *p, size_t n)
 {
     bp_real part[BPI_N(width)];
     size_t i;
@@ -3100,7 +3106,7 @@ BPI_LOCAL bpi_v BPI_N(get)(const bp_real *p, size_t n)
         part[i] = i < n ? p[i] : 0;
     return BPI_LOAD(part);
 }
-BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, bpi_v x)
+BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, BPI_V x)
 {
     bp_real part[BPI_N(width)];
     size_t i;
@@ -3116,12 +3122,12 @@ BPI_LOCAL size_t BPI_N(part)(size_t n, size_t from)
     return n <= from ? 0 : n - from < BPI_W ? n - from : BPI_W;
 }
 
-BPI_LOCAL bpi_v BPI_N(load_part)(const bp_real *p, size_t n)
+BPI_LOCAL BPI_V BPI_N(load_part)(const bp_real *p, size_t n)
 {
     return n == BPI_W ? BPI_LOAD(p) : BPI_GET(p, n);
 }
 
-BPI_LOCAL void BPI_N(store_part)(bp_real *p, size_t n, bpi_v x)
+BPI_LOCAL void BPI_N(store_part)(bp_real *p, size_t n, BPI_V x)
 {
     if (n == BPI_W)
         BPI_STORE(p, x);
@@ -3131,14 +3137,14 @@ BPI_LOCAL void BPI_N(store_part)(bp_real *p, size_t n, bpi_v x)
 
 /* bpi_sigmoid for a vector: its steps, its order. Lanes below the lowest, which are scaled down
  * last, and those that are not numbers are rare, and seen to one by one. */
-BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, bpi_v n, bpi_v p, bp_real *a)
+BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, BPI_V n, BPI_V p, bp_real *a)
 {
     bp_real exponent[BPI_N(width)], sum[BPI_N(width)];
     size_t i;
     BPI_STORE(exponent, n);
     BPI_STORE(sum, BPI_ADD(p, BPI_SET1(1)));
     for (i = 0; i < BPI_W; i++)
-        if (z[i] != z[i] || z[i] < BPI_SIGMOID_ZERO)
+        if (!(z[i] >= BPI_SIGMOID_ZERO))
             a[i] = bpi_sigmoid(z[i]);
         else if (z[i] < BPI_SIGMOID_LOWEST) {
             a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i];
@@ -3146,19 +3152,19 @@ BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, bpi_v n, bpi_v p, b
         }
 }
 
-BPI_LOCAL bpi_v BPI_N(sigmoid)(bpi_v z_given)
+BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z_given)
 {
-    const bpi_v one = BPI_SET1(1), rounder = BPI_SET1(BPI_ROUNDER);
-    bpi_v z = BPI_MIN(z_given, BPI_SET1(BPI_SIGMOID_HIGHEST));
-    bpi_v rounded = BPI_MADD(z, BPI_SET1(-BPI_LOG2_E), rounder);
-    bpi_v n = BPI_SUB(rounded, rounder);
-    bpi_v f = BPI_MADD(n, BPI_SET1(-BPI_LN2_LOW),
+    const BPI_V one = BPI_SET1(1), rounder = BPI_SET1(BPI_ROUNDER);
+    BPI_V z = BPI_MIN(z_given, BPI_SET1(BPI_SIGMOID_HIGHEST));
+    BPI_V rounded = BPI_MADD(z, BPI_SET1(-BPI_LOG2_E), rounder);
+    BPI_V n = BPI_SUB(rounded, rounder);
+    BPI_V f = BPI_MADD(n, BPI_SET1(-BPI_LN2_LOW),
                        BPI_MADD(n, BPI_SET1(-BPI_LN2_HIGH), BPI_SUB(BPI_SET1(0), z)));
-    bpi_v f2 = BPI_MUL(f, f), t = BPI_REAL(BPI_EXPONENT(BPI_BITS(rounded)));
-    bpi_v sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r, a;
+    BPI_V f2 = BPI_MUL(f, f), t = BPI_REAL(BPI_EXPONENT(BPI_BITS(rounded)));
+    BPI_V sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r, a;
 #define BPI_PAIR(high, low) BPI_MADD(BPI_SET1(high), f, BPI_SET1(low))
 #ifdef BACKPROP_DOUBLE
-    bpi_v f4 = BPI_MUL(f2, f2);
+    BPI_V f4 = BPI_MUL(f2, f2);
     r = BPI_MADD(BPI_PAIR(BPI_E9, BPI_E8), f2, BPI_PAIR(BPI_E7, BPI_E6));
     r = BPI_MADD(BPI_PAIR(BPI_E11, BPI_E10), f4, r);
     r = BPI_MADD(r, f4, BPI_MADD(BPI_PAIR(BPI_E5, BPI_E4), f2, BPI_PAIR(BPI_E3, BPI_E2)));
@@ -3181,17 +3187,17 @@ BPI_LOCAL bpi_v BPI_N(sigmoid)(bpi_v z_given)
 /* Four sums side by side: of the dot products of one example with four neurons, or of four
  * vectors along a row. */
 typedef struct BPI_N(four) {
-    bpi_v a, b, c, d;
+    BPI_V a, b, c, d;
 } BPI_N(four);
-#define bpi_four BPI_N(four)
+#define BPI_FOUR BPI_N(four)
 
-BPI_LOCAL void BPI_N(clear)(bpi_four *s)
+BPI_LOCAL void BPI_N(clear)(BPI_FOUR *s)
 {
     s->a = s->b = s->c = s->d = BPI_SET1(0);
 }
 
 /* s += x y, in four vectors y */
-BPI_LOCAL void BPI_N(add)(bpi_four *s, bpi_v x, const bpi_four *y)
+BPI_LOCAL void BPI_N(add)(BPI_FOUR *s, BPI_V x, const BPI_FOUR *y)
 {
     s->a = BPI_MADD(x, y->a, s->a);
     s->b = BPI_MADD(x, y->b, s->b);
@@ -3201,7 +3207,7 @@ BPI_LOCAL void BPI_N(add)(bpi_four *s, bpi_v x, const bpi_four *y)
 
 /* Lane i and lane i + half added until one is left, for four vectors at once. */
 #if BPI_PASS == BPI_PASS_WASM
-BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
 {
     bp_real lane[4][BPI_N(width)];
     size_t i, j, half;
@@ -3217,13 +3223,13 @@ BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
     }
 }
 #elif BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
-BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
 {
     vst1q_f64(z, vpaddq_f64(s->a, s->b));
     vst1q_f64(z + 2, vpaddq_f64(s->c, s->d));
 }
 #elif BPI_PASS == BPI_PASS_NEON
-BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
 {
     float32x2_t a = vadd_f32(vget_low_f32(s->a), vget_high_f32(s->a));
     float32x2_t b = vadd_f32(vget_low_f32(s->b), vget_high_f32(s->b));
@@ -3240,7 +3246,7 @@ BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
 #define BPI_HALVES(x) _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))
 #endif
 #ifdef BACKPROP_DOUBLE
-BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
 {
     __m128d a = BPI_HALVES(s->a), b = BPI_HALVES(s->b);
     __m128d c = BPI_HALVES(s->c), d = BPI_HALVES(s->d);
@@ -3248,7 +3254,7 @@ BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
     _mm_storeu_pd(z + 2, _mm_add_pd(_mm_unpacklo_pd(c, d), _mm_unpackhi_pd(c, d)));
 }
 #else
-BPI_LOCAL void BPI_N(fold)(const bpi_four *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
 {
     __m128 a = BPI_HALVES(s->a), b = BPI_HALVES(s->b);
     __m128 c = BPI_HALVES(s->c), d = BPI_HALVES(s->d);
@@ -3268,7 +3274,7 @@ BPI_LOCAL void BPI_N(dots)(const int rows, const bp_real *const *a, const bp_rea
                            const uint32_t *blocks, size_t count, size_t tail_at, size_t tail,
                            bp_real (*z)[4])
 {
-    bpi_four s[BPI_TILE], first[BPI_TILE], y;
+    BPI_FOUR s[BPI_TILE], first[BPI_TILE], y;
     size_t b, offset, part;
     int i;
     for (offset = 0; offset < BPI_LANES; offset += BPI_W) {
@@ -3331,7 +3337,7 @@ BPI_DOTS(dots6, 6)
 #undef BPI_DOTS
 
 /* A block in one vector: other than zero (and -0) where any of its inputs is. */
-BPI_LOCAL bpi_v BPI_N(block)(const bp_real *a)
+BPI_LOCAL BPI_V BPI_N(block)(const bp_real *a)
 {
     return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
 }
@@ -3339,7 +3345,7 @@ BPI_LOCAL bpi_v BPI_N(block)(const bp_real *a)
 /* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, notes the largest
  * magnitude, and fetches the coming rows from memory while these are computed with. */
 BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                            uint32_t *blocks, bpi_rows coming, bpi_v *largest)
+                                            uint32_t *blocks, bpi_rows coming, BPI_V *largest)
 {
     const size_t line = BPI_ALIGN / sizeof(bp_real);
     size_t k, i, v, count = 0;
@@ -3347,7 +3353,7 @@ BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows
         for (k = 0; k < inputs; k += line)
             BPI_PREFETCH(bpi_row(coming, i) + k);
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
-        bpi_v any = BPI_SET1(0), x;
+        BPI_V any = BPI_SET1(0), x;
         for (i = 0; i < rows; i++)
             for (v = 0; v < BPI_LANES; v += BPI_W) {
                 x = BPI_LOAD(a[i] + k + v);
@@ -3360,7 +3366,7 @@ BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows
     blocks[0] = (uint32_t)count;
     for (; k < inputs; k += BPI_W)
         for (i = 0; i < rows; i++) {
-            const bpi_v x = BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k));
+            const BPI_V x = BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k));
             *largest = BPI_MAX(BPI_ABS(x), *largest);
         }
     return count;
@@ -3377,7 +3383,7 @@ BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
 }
 
 /* The largest of a vector's lanes. */
-BPI_LOCAL bp_real BPI_N(most)(bpi_v x)
+BPI_LOCAL bp_real BPI_N(most)(BPI_V x)
 {
     bp_real each[BPI_N(width)];
     size_t i;
@@ -3398,7 +3404,7 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, bpi_rows r
                                                bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    bpi_v a[BPI_LANES], lane[BPI_LANES], largest = BPI_SET1(0);
+    BPI_V a[BPI_LANES], lane[BPI_LANES], largest = BPI_SET1(0);
     size_t i, j, k, r, half, part;
     for (i = 0; i < n; i += BPI_W, out += BPI_W * outputs) {
         bp_real across[BPI_N(width)];
@@ -3447,7 +3453,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
     const size_t tail = inputs % BPI_LANES, whole = inputs - tail;
     /* With fewer than four neurons the fours of a tile are examples, and its rows the neurons. */
     const int narrow = outputs < 4 && outputs <= BPI_TILE;
-    bpi_v largest = BPI_SET1(0);
+    BPI_V largest = BPI_SET1(0);
     bp_real z[BPI_TILE][4];
     size_t i, j, count, tile, r, m;
     if (inputs <= BPI_LANES) {
@@ -3489,13 +3495,13 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
 #define BPI_DESCEND 2
 
 /* error: out = s a (1 - a); gradient: out += s (begun from out); descend: out -= eta s. */
-BPI_LOCAL void BPI_N(finish)(const int what, bpi_v s, bp_real *out, const bp_real *a, size_t part,
-                             bpi_v minus_eta)
+BPI_LOCAL void BPI_N(finish)(const int what, BPI_V s, bp_real *out, const bp_real *a, size_t part,
+                             BPI_V minus_eta)
 {
     if (part == 0)
         return;
     if (what == BPI_ERROR) {
-        bpi_v a_k = BPI_N(load_part)(a, part);
+        BPI_V a_k = BPI_N(load_part)(a, part);
         s = BPI_MUL(s, BPI_MUL(a_k, BPI_SUB(BPI_SET1(1), a_k)));
     } else if (what == BPI_DESCEND) {
         s = BPI_MADD(minus_eta, s, BPI_N(load_part)(out, part));
@@ -3504,7 +3510,7 @@ BPI_LOCAL void BPI_N(finish)(const int what, bpi_v s, bp_real *out, const bp_rea
 }
 
 /* The first one, two or four vectors from p on; a single one may be a part. */
-BPI_LOCAL void BPI_N(load_some)(const int vectors, const bp_real *p, size_t part, bpi_four *y)
+BPI_LOCAL void BPI_N(load_some)(const int vectors, const bp_real *p, size_t part, BPI_FOUR *y)
 {
     y->a = vectors > 1 ? BPI_LOAD(p) : BPI_N(load_part)(p, part);
     if (vectors > 1)
@@ -3521,9 +3527,9 @@ BPI_LOCAL void BPI_N(combine)(const int what, const int rows, const int vectors,
                               const bp_real *const *c, size_t step, bpi_rows x, size_t count,
                               size_t k, bp_real *out, const bp_real *a, size_t stride, bp_real eta)
 {
-    const bpi_v minus_eta = BPI_SET1(-eta);
+    const BPI_V minus_eta = BPI_SET1(-eta);
     const size_t part = vectors > 1 ? BPI_W : BPI_N(part)(stride, k);
-    bpi_four s[BPI_TILE], y;
+    BPI_FOUR s[BPI_TILE], y;
     size_t t;
     int r;
     BPI_UNROLL
@@ -3537,7 +3543,7 @@ BPI_LOCAL void BPI_N(combine)(const int what, const int rows, const int vectors,
         BPI_N(load_some)(vectors, bpi_row(x, t) + k, part, &y);
         BPI_UNROLL
         for (r = 0; r < rows; r++) {
-            const bpi_v c_r = BPI_SET1(c[r][t * step]);
+            const BPI_V c_r = BPI_SET1(c[r][t * step]);
             if (vectors > 2) {
                 BPI_N(add)(&s[r], c_r, &y);
                 continue;
@@ -3619,7 +3625,7 @@ BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t 
 {
     size_t i, j, part;
     for (j = 0; j < outputs; j += BPI_W) {
-        bpi_v s = BPI_SET1(0);
+        BPI_V s = BPI_SET1(0);
         part = BPI_N(part)(outputs, j);
         if (what == BPI_GRADIENT)
             s = BPI_N(load_part)(db + j, part);
@@ -3645,15 +3651,15 @@ BPI_LOCAL void BPI_N(descend_column)(const int fours, const bp_real *const *delt
                                      size_t v, size_t part, bp_real *w, size_t inputs,
                                      size_t overlap, bp_real eta)
 {
-    const bpi_v minus_eta = BPI_SET1(-eta);
-    bpi_four s[BPI_TILE];
+    const BPI_V minus_eta = BPI_SET1(-eta);
+    BPI_FOUR s[BPI_TILE];
     size_t t;
     int q;
     BPI_UNROLL
     for (q = 0; q < fours; q++)
         BPI_N(clear)(&s[q]);
     for (t = 0; t < count; t++) {
-        const bpi_v x = BPI_N(load_part)(a[t] + v, part);
+        const BPI_V x = BPI_N(load_part)(a[t] + v, part);
         BPI_UNROLL
         for (q = 0; q < fours; q++) {
             const bp_real *d = delta[t] + row[q];
@@ -3775,9 +3781,9 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const int wanted, const bp_re
                                    const bp_real *a, bp_real eta, const uint32_t *blocks,
                                    size_t count, size_t inputs, bp_real *w, bp_real *below)
 {
-    const bpi_v minus_eta = BPI_SET1(-eta), zero = BPI_SET1(0);
+    const BPI_V minus_eta = BPI_SET1(-eta), zero = BPI_SET1(0);
     const size_t tail = inputs % BPI_LANES;
-    bpi_v d[2], x, s, before;
+    BPI_V d[2], x, s, before;
     size_t b, v, k, part;
     int j;
     BPI_UNROLL
@@ -3855,7 +3861,7 @@ BPI_TARGET static void BPI_N(descend_one)(const bp_layer *layer, const bp_real *
 BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
                                      bp_real eta)
 {
-    const bpi_v minus_eta = BPI_SET1(-eta);
+    const BPI_V minus_eta = BPI_SET1(-eta);
     size_t i, part;
     for (i = 0; i < count; i += BPI_W) {
         part = BPI_N(part)(count, i);
@@ -3866,12 +3872,12 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
 
 BPI_TARGET static bp_real BPI_N(largest)(bpi_rows rows, size_t n)
 {
-    bpi_v largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
+    BPI_V largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
     size_t i, k;
     for (i = 0; i < n; i++) {
         const bp_real *x = bpi_row(rows, i);
         for (k = 0; k < rows.stride; k += BPI_W) {
-            bpi_v magnitude = BPI_ABS(BPI_N(load_part)(x + k, BPI_N(part)(rows.stride, k)));
+            BPI_V magnitude = BPI_ABS(BPI_N(load_part)(x + k, BPI_N(part)(rows.stride, k)));
             if (BPI_ANY_NOT_LE(magnitude, limit))
                 return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS);
             largest = BPI_MAX(largest, magnitude);
@@ -3916,8 +3922,8 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_ANY_NOT_GE
 #undef BPI_ANY_NOT_LE
 #undef BPI_ANY_NONZERO
-#undef bpi_v
-#undef bpi_four
+#undef BPI_V
+#undef BPI_FOUR
 #undef BPI_PASS
 #endif /* BPI_PASS */
 
