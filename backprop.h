@@ -210,7 +210,8 @@
  *
  * s(z) is computed from the same operations; no result depends on libm, on rand(), on the
  * time or on the locale. A prediction does not depend on how many examples share the
- * call, nor on zeros being skipped. bp_train gives the bits of bp_gradient and bp_update
+ * call, nor on zeros being skipped (but for the sign of a weight that is zero, which
+ * changes nothing else). bp_train gives the bits of bp_gradient and bp_update
  * stepped by hand over the same batches.
  *
  *
@@ -476,7 +477,8 @@ BPI_API const char *bp_status_string(bp_status status);
 #include <stdio.h>
 #endif
 
-#if defined(__FAST_MATH__) && !defined(BACKPROP_ALLOW_FAST_MATH)
+#if (defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)) && \
+    !defined(BACKPROP_ALLOW_FAST_MATH)
 #error "-ffast-math breaks the promises of backprop.h; see BACKPROP_ALLOW_FAST_MATH"
 #endif
 #ifndef BACKPROP_THREADS
@@ -2441,7 +2443,7 @@ BPI_API const char *bp_status_string(bp_status status)
 #endif
 
 #if !BPI_FMA && defined(BACKPROP_EXACT)
-#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 2
+#if defined(FLT_EVAL_METHOD) && (FLT_EVAL_METHOD == 2 || FLT_EVAL_METHOD < 0)
 #error "BACKPROP_EXACT needs arithmetic that rounds to float and double: -msse2 -mfpmath=sse"
 #endif
 
