@@ -547,6 +547,7 @@ typedef struct bpi_rows {
     size_t stride;
     const size_t *index;
     size_t ahead; /* rows that exist, those of the next batches included: worth fetching early */
+    int dense;    /* activations, which are never zero and at most 1 */
 } bpi_rows;
 
 /* The inner loops. */
@@ -854,6 +855,7 @@ static double bpi_largest_parameter(const bp_net *net)
     all.stride = net->parameter_count;
     all.index = NULL;
     all.ahead = 0;
+    all.dense = 0;
     return (double)net->kernels->largest(all, 1);
 }
 
@@ -988,6 +990,7 @@ static bpi_rows bpi_matrix(const bp_real *base, int width)
     rows.stride = (size_t)width;
     rows.index = NULL;
     rows.ahead = 0;
+    rows.dense = 0;
     return rows;
 }
 
@@ -1032,6 +1035,7 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
             layer, a, n, l == 0 ? blocks : blocks + bpi_block_count(net), out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
+        a.dense = 1;
     }
     return largest;
 }
@@ -1108,6 +1112,7 @@ static void bpi_learn(const bpi_pass *pass, int l, size_t first, size_t last)
     const bp_real *delta = pass->space->delta[l] + first;
     bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], whole->inputs) : pass->x;
     bp_layer layer = *whole;
+    a.dense = l > 0;
     layer.outputs = (int)(last - first);
     layer.weights += first * (size_t)layer.inputs;
     layer.biases += first;
@@ -1597,6 +1602,7 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
             bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * row;
             net->kernels->forward(&net->layers[l], a, n, blocks, out);
             a = bpi_matrix(out, net->layers[l].outputs);
+            a.dense = 1;
         }
         inputs += n * (size_t)bpi_inputs(net);
         outputs += n * (size_t)bpi_outputs(net);
@@ -2771,7 +2777,7 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_TARGET_AVX512
 #else
 #define BPI_INLINE inline __attribute__((always_inline))
-#define BPI_PREFETCH(p) __builtin_prefetch(p)
+#define BPI_PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
 #ifdef __clang__
@@ -3207,6 +3213,14 @@ BPI_LOCAL void BPI_N(add)(BPI_FOUR *s, BPI_V x, const BPI_FOUR *y)
     s->d = BPI_MADD(x, y->d, s->d);
 }
 
+BPI_LOCAL void BPI_N(join)(BPI_FOUR *s, const BPI_FOUR *t)
+{
+    s->a = BPI_ADD(t->a, s->a);
+    s->b = BPI_ADD(t->b, s->b);
+    s->c = BPI_ADD(t->c, s->c);
+    s->d = BPI_ADD(t->d, s->d);
+}
+
 /* Lane i and lane i + half added until one is left, for four vectors at once. */
 #if BPI_PASS == BPI_PASS_WASM
 BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
@@ -3270,84 +3284,24 @@ BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
 
 /* ---- forward ---- */
 
-/* z[i][j] = the dot product of example i < rows with neuron j < 4. Blocks are the places where an
- * example may be other than zero; tail are the inputs behind the last whole block. */
-BPI_LOCAL void BPI_N(dots)(const int rows, const bp_real *const *a, const bp_real *const *w,
-                           const uint32_t *blocks, size_t count, size_t tail_at, size_t tail,
-                           bp_real (*z)[4])
-{
-    BPI_FOUR s[BPI_TILE], first[BPI_TILE], y;
-    size_t b, offset, part;
-    int i;
-    for (offset = 0; offset < BPI_LANES; offset += BPI_W) {
-        BPI_UNROLL
-        for (i = 0; i < rows; i++)
-            BPI_N(clear)(&s[i]);
-        for (b = 0; b < count; b++) {
-            size_t k = blocks[b] + offset;
-            y.a = BPI_LOAD(w[0] + k);
-            y.b = BPI_LOAD(w[1] + k);
-            y.c = BPI_LOAD(w[2] + k);
-            y.d = BPI_LOAD(w[3] + k);
-            BPI_UNROLL
-            for (i = 0; i < rows; i++)
-                BPI_N(add)(&s[i], BPI_LOAD(a[i] + k), &y);
-        }
-        part = BPI_N(part)(tail, offset);
-        if (part) {
-            size_t k = tail_at + offset;
-            y.a = BPI_N(load_part)(w[0] + k, part);
-            y.b = BPI_N(load_part)(w[1] + k, part);
-            y.c = BPI_N(load_part)(w[2] + k, part);
-            y.d = BPI_N(load_part)(w[3] + k, part);
-            BPI_UNROLL
-            for (i = 0; i < rows; i++)
-                BPI_N(add)(&s[i], BPI_N(load_part)(a[i] + k, part), &y);
-        }
-        /* Vectors shorter than the lanes: the halves of the lanes come one after the other. */
-        BPI_UNROLL
-        for (i = 0; i < rows && BPI_W < BPI_LANES; i++) {
-            if (offset == 0) {
-                first[i] = s[i];
-                continue;
-            }
-            s[i].a = BPI_ADD(first[i].a, s[i].a);
-            s[i].b = BPI_ADD(first[i].b, s[i].b);
-            s[i].c = BPI_ADD(first[i].c, s[i].c);
-            s[i].d = BPI_ADD(first[i].d, s[i].d);
-        }
-    }
-    BPI_UNROLL
-    for (i = 0; i < rows; i++)
-        BPI_N(fold)(&s[i], z[i]);
-}
-
-#define BPI_DOTS(name, rows)                                                                      \
-    BPI_TARGET static void BPI_N(name)(const bp_real *const *a, const bp_real *const *w,         \
-                                       const uint32_t *blocks, size_t count, size_t tail_at,     \
-                                       size_t tail, bp_real (*z)[4])                             \
-    {                                                                                             \
-        BPI_N(dots)(rows, a, w, blocks, count, tail_at, tail, z);                                 \
-    }
-BPI_DOTS(dots1, 1)
-BPI_DOTS(dots2, 2)
-#if BPI_TILE == 6
-BPI_DOTS(dots3, 3)
-BPI_DOTS(dots4, 4)
-BPI_DOTS(dots6, 6)
-#endif
-#undef BPI_DOTS
-
 /* A block in one vector: other than zero (and -0) where any of its inputs is. */
 BPI_LOCAL BPI_V BPI_N(block)(const bp_real *a)
 {
     return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
 }
 
+BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
+{
+    size_t b;
+    blocks[0] = (uint32_t)(inputs / BPI_LANES);
+    for (b = 0; b < blocks[0]; b++)
+        blocks[b + 1] = (uint32_t)(b * BPI_LANES);
+}
+
 /* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, notes the largest
  * magnitude, and fetches the coming rows from memory while these are computed with. */
-BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                            uint32_t *blocks, bpi_rows coming, BPI_V *largest)
+BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
+                                          uint32_t *blocks, bpi_rows coming, BPI_V *largest)
 {
     const size_t line = BPI_ALIGN / sizeof(bp_real);
     size_t k, i, v, count = 0;
@@ -3371,7 +3325,6 @@ BPI_TARGET static size_t BPI_N(list_blocks)(const bp_real *const *a, size_t rows
             const BPI_V x = BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k));
             *largest = BPI_MAX(BPI_ABS(x), *largest);
         }
-    return count;
 }
 
 /* a = s(z) in place */
@@ -3393,12 +3346,6 @@ BPI_LOCAL bp_real BPI_N(most)(BPI_V x)
     for (i = 1; i < BPI_W; i++)
         each[0] = each[i] > each[0] ? each[i] : each[0];
     return each[0];
-}
-
-/* How many of n rows to take in one tile. */
-BPI_LOCAL size_t BPI_N(tile_rows)(size_t n)
-{
-    return n >= BPI_TILE ? BPI_TILE : n > 4 ? 4 : n; /* there is no tile of 5 */
 }
 
 /* A layer of few inputs, a lane to each: vectors then go across the examples. */
@@ -3432,60 +3379,183 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, bpi_rows r
     return BPI_N(most)(largest);
 }
 
-/* z + b of four neurons of one example, or of four examples and one neuron: to lies step apart. */
-BPI_LOCAL void BPI_N(place)(const bp_real *z, const bp_real *b, size_t b_step, size_t count,
-                            bp_real *to, size_t step)
+/* A tile of the forward pass: some examples. */
+typedef struct BPI_N(tile) {
+    const bp_layer *layer;
+    const bp_real *a[BPI_TILE < 4 ? 4 : BPI_TILE];
+    size_t rows;
+    int narrow; /* fewer than four neurons: they are the tile's rows, and examples its fours */
+    int far;    /* the weights are still in memory rather than in a cache */
+    const uint32_t *blocks;
+    bp_real *z; /* of the first example */
+} BPI_N(tile);
+
+/* The sums of a tile are as many vectors as it takes to hold all lanes. */
+#define BPI_PARTS ((int)BPI_LANES / (int)BPI_N(width))
+typedef BPI_FOUR BPI_N(sums)[BPI_PARTS][BPI_TILE];
+
+/* z + b of four neurons of an example, or of four examples and a neuron */
+BPI_LOCAL void BPI_N(place)(const BPI_N(tile) *tile, const bp_real *z, size_t row, size_t j)
 {
+    const bp_real *b = tile->layer->biases + (tile->narrow ? row : j);
+    const size_t outputs = (size_t)tile->layer->outputs;
+    bp_real *to = tile->z + (tile->narrow ? row : row * outputs + j);
+    const size_t count = tile->narrow ? tile->rows : bpi_min(4, outputs - j);
     size_t m;
-    for (m = 0; m < count; m++)
-        to[m * step] = z[m] + b[m * b_step];
+    if (count == 4 && !tile->narrow)
+        for (m = 0; m < 4; m++)
+            to[m] = z[m] + b[m];
+    else
+        for (m = 0; m < count; m++)
+            to[tile->narrow ? m * outputs : m] = z[m] + b[tile->narrow ? 0 : m];
+}
+
+/* Four vectors from each of four rows: s += x y */
+BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *x, const bp_real *const *y,
+                           size_t k, size_t part, BPI_FOUR *s)
+{
+    BPI_FOUR four;
+    int r;
+    four.a = BPI_N(load_part)(y[0] + k, part);
+    four.b = BPI_N(load_part)(y[1] + k, part);
+    four.c = BPI_N(load_part)(y[2] + k, part);
+    four.d = BPI_N(load_part)(y[3] + k, part);
+    BPI_UNROLL
+    for (r = 0; r < tall; r++)
+        BPI_N(add)(&s[r], BPI_N(load_part)(x[r] + k, part), &four);
+}
+
+/* The dot products of the rows of a tile, x, with four others, y, over the n blocks from b on; with
+ * the last of them goes the tail behind the last whole block. On the way they are kept in sums; in
+ * the end the lanes are added and the four of row r are z[r]; returns whether it is the end. */
+BPI_LOCAL int BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, const bp_real *const *x,
+                             const bp_real *const *y, size_t b, size_t n,
+                             BPI_FOUR (*sums)[BPI_TILE], bp_real (*z)[4])
+{
+    const uint32_t *block = tile->blocks + 1 + b, *end = block + n, *p;
+    const size_t inputs = (size_t)tile->layer->inputs, tail = inputs % BPI_LANES;
+    const int last = b + n == tile->blocks[0];
+    BPI_FOUR s[BPI_TILE];
+    size_t offset, part;
+    int r;
+    for (offset = 0; offset < BPI_LANES; offset += BPI_W, sums++) {
+        BPI_UNROLL
+        for (r = 0; r < tall; r++)
+            if (b == 0)
+                BPI_N(clear)(&s[r]);
+            else
+                s[r] = sums[0][r];
+        for (p = block; p < end; p++) {
+            /* from memory, the four neurons that come next */
+            for (r = 0; r < 4 && tile->far; r++)
+                BPI_PREFETCH(y[r] + 4 * inputs + *p);
+            BPI_N(dots)(tall, x, y, *p + offset, BPI_W, s);
+        }
+        part = last ? BPI_N(part)(tail, offset) : 0;
+        if (part)
+            BPI_N(dots)(tall, x, y, inputs - tail + offset, part, s);
+        if (!last || offset + BPI_W < BPI_LANES) {
+            BPI_UNROLL
+            for (r = 0; r < tall; r++)
+                sums[0][r] = s[r];
+        }
+    }
+    if (last) {
+        BPI_UNROLL
+        for (r = 0; r < tall; r++) {
+            if (BPI_PARTS > 1)
+                BPI_N(join)(&s[r], &sums[-BPI_PARTS][r]);
+            BPI_N(fold)(&s[r], z[r]);
+        }
+    }
+    return last;
+}
+
+/* z of the neurons first ... last-1 (one four, if they are the tile's rows). Rows longer than
+ * STRETCH blocks are taken in stretches, so that those of the examples stay in the first cache while
+ * they meet one four of neurons after the other. */
+BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t first, size_t last)
+{
+    enum { STRETCH = 128, FOURS = 4 };
+    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
+    const size_t count = tile->blocks[0], rows = tile->narrow ? outputs : tile->rows;
+    BPI_N(sums) sums[FOURS];
+    bp_real z[BPI_TILE][4];
+    size_t j, b, n, m, r, f;
+    for (j = first; j < last; j += 4 * FOURS)
+        for (b = 0; b == 0 || b < count; b += n ? n : 1) {
+            n = count - b <= STRETCH ? count - b : bpi_min(STRETCH, (count - b + 1) / 2);
+            for (f = 0; f < FOURS && j + 4 * f < last; f++) {
+                const bp_real *w[BPI_TILE < 4 ? 4 : BPI_TILE];
+                /* the last of them may be fewer: the last one is then computed again */
+                for (m = 0; m < sizeof w / sizeof *w; m++)
+                    w[m] = tile->layer->weights + bpi_min(j + 4 * f + m, outputs - 1) * inputs;
+                if (BPI_N(stretch)(tall, tile, tile->narrow ? w : tile->a,
+                                   tile->narrow ? tile->a : w, b, n, sums[f], z))
+                    for (r = 0; r < rows; r++)
+                        BPI_N(place)(tile, z[r], r, j + 4 * f);
+            }
+        }
+}
+
+#define BPI_STRIP(tall)                                                                           \
+    BPI_TARGET static void BPI_N(strip##tall)(const BPI_N(tile) *tile, size_t first, size_t last) \
+    {                                                                                             \
+        BPI_N(strip)(tall, tile, first, last);                                                    \
+    }
+BPI_STRIP(1)
+BPI_STRIP(2)
+#if BPI_TILE == 6
+BPI_STRIP(4)
+BPI_STRIP(6)
+#endif
+#undef BPI_STRIP
+
+/* The tile for so many rows; it may have more, which are then copies of the last. */
+BPI_LOCAL size_t BPI_N(tile_for)(size_t n)
+{
+    return n <= 2 ? n : n <= 4 ? 4 : 6;
 }
 
 BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,
                                          uint32_t *blocks, bp_real *out)
 {
-    static void (*const dots[])(const bp_real *const *, const bp_real *const *, const uint32_t *,
-                                size_t, size_t, size_t, bp_real(*)[4]) = {
-        NULL, BPI_N(dots1), BPI_N(dots2),
+    static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
+        NULL, BPI_N(strip1), BPI_N(strip2),
 #if BPI_TILE == 6
-        BPI_N(dots3), BPI_N(dots4), NULL, BPI_N(dots6)
+        NULL, BPI_N(strip4), NULL, BPI_N(strip6)
 #endif
     };
+    enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const size_t tail = inputs % BPI_LANES, whole = inputs - tail;
-    /* With fewer than four neurons the fours of a tile are examples, and its rows the neurons. */
-    const int narrow = outputs < 4 && outputs <= BPI_TILE;
+    const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE;
+    size_t i, j, r, neurons = outputs;
     BPI_V largest = BPI_SET1(0);
-    bp_real z[BPI_TILE][4];
-    size_t i, j, count, tile, r, m;
-    if (inputs <= BPI_LANES) {
-        blocks[0] = inputs == BPI_LANES;
-        blocks[1] = 0;
+    BPI_N(tile) tile;
+    BPI_N(list_all)(inputs, blocks);
+    if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
-    }
-    for (i = 0; i < n; i += tile) {
-        const bp_real *a[BPI_TILE < 4 ? 4 : BPI_TILE], *w[4];
-        tile = narrow ? bpi_min(4, n - i) : BPI_N(tile_rows)(n - i);
-        for (r = 0; r < (narrow ? 4 : tile); r++)
-            a[r] = bpi_row(rows, i + bpi_min(r, tile - 1));
-        count = BPI_N(list_blocks)(a, tile, inputs, blocks, bpi_rows_from(rows, i + tile),
-                                   &largest);
-        for (j = 0; j < outputs; j += 4) {
-            const size_t neurons = bpi_min(4, outputs - j);
-            /* the last four may be fewer: the last of them is then computed again */
-            for (m = 0; m < 4; m++)
-                w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
-            if (narrow)
-                dots[outputs](w, a, blocks + 1, count, whole, tail, z);
-            else
-                dots[tile](a, w, blocks + 1, count, whole, tail, z);
-            for (m = 0; m < outputs && narrow; m++)
-                BPI_N(place)(z[m], layer->biases + m, 0, tile, out + i * outputs + m, outputs);
-            for (r = 0; r < tile && !narrow; r++)
-                BPI_N(place)(z[r], layer->biases + j, 1, neurons, out + (i + r) * outputs + j, 1);
+    tile.layer = layer;
+    tile.narrow = outputs < 4 && outputs <= BPI_TILE;
+    tile.blocks = blocks;
+    /* as many neurons as the second cache holds, to meet all examples there */
+    if (large && n > BPI_TILE)
+        neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
+    for (j = 0; j < outputs; j += neurons)
+        for (i = 0; i < n; i += tile.rows) {
+            const size_t last = bpi_min(j + neurons, outputs);
+            tile.far = large && i == 0 && inputs * sizeof(bp_real) > 4096;
+            tile.rows = bpi_min(tile.narrow ? 4 : BPI_TILE, n - i);
+            tile.z = out + i * outputs;
+            for (r = 0; r < sizeof tile.a / sizeof *tile.a; r++)
+                tile.a[r] = bpi_row(rows, i + bpi_min(r, tile.rows - 1));
+            if (!rows.dense)
+                BPI_N(list_blocks)(tile.a, tile.rows, inputs, blocks,
+                                   bpi_rows_from(rows, i + tile.rows), &largest);
+            strip[BPI_N(tile_for)(tile.narrow ? outputs : tile.rows)](&tile, j, last);
+            if (last == outputs)
+                BPI_N(activate)(tile.z, tile.rows * outputs);
         }
-        BPI_N(activate)(out + i * outputs, tile * outputs);
-    }
     return BPI_N(most)(largest);
 }
 
@@ -3495,6 +3565,23 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
 #define BPI_ERROR 0
 #define BPI_GRADIENT 1
 #define BPI_DESCEND 2
+
+/* out_ik = sum_t c_it x_tk for i < n, k < width; c_it stands at c[i c_row + t c_step]. */
+typedef struct BPI_N(job) {
+    int what;
+    const bp_real *c;
+    size_t c_row, c_step, n, width;
+    bp_real *out;
+    const bp_real *beside; /* for errors: a, laid out like out */
+    bp_real eta;
+} BPI_N(job);
+
+/* The rows of x under way. */
+typedef struct BPI_N(range) {
+    const bp_real *const *x; /* count pointers, to row first and those behind it */
+    size_t first, count, skipped;
+    int last; /* no more rows follow */
+} BPI_N(range);
 
 /* error: out = s a (1 - a); gradient: out += s (begun from out); descend: out -= eta s. */
 BPI_LOCAL void BPI_N(finish)(const int what, BPI_V s, bp_real *out, const bp_real *a, size_t part,
@@ -3523,102 +3610,173 @@ BPI_LOCAL void BPI_N(load_some)(const int vectors, const bp_real *p, size_t part
     }
 }
 
-/* One tile: the rows of out (stride apart) from k on, so many vectors wide (a single one may end
- * with the row): sum_t c[r][t step] x_t. a lies beside out for errors. */
-BPI_LOCAL void BPI_N(combine)(const int what, const int rows, const int vectors,
-                              const bp_real *const *c, size_t step, bpi_rows x, size_t count,
-                              size_t k, bp_real *out, const bp_real *a, size_t stride, bp_real eta)
+BPI_LOCAL void BPI_N(finish_some)(const int vectors, const int what, const BPI_FOUR *s,
+                                  bp_real *to, const bp_real *a, size_t part, BPI_V minus_eta)
 {
-    const BPI_V minus_eta = BPI_SET1(-eta);
-    const size_t part = vectors > 1 ? BPI_W : BPI_N(part)(stride, k);
-    BPI_FOUR s[BPI_TILE], y;
-    size_t t;
+    BPI_N(finish)(what, s->a, to, a, part, minus_eta);
+    if (vectors > 1)
+        BPI_N(finish)(what, s->b, to + BPI_W, a + BPI_W, BPI_W, minus_eta);
+    if (vectors > 2) {
+        BPI_N(finish)(what, s->c, to + 2 * BPI_W, a + 2 * BPI_W, BPI_W, minus_eta);
+        BPI_N(finish)(what, s->d, to + 3 * BPI_W, a + 3 * BPI_W, BPI_W, minus_eta);
+    }
+}
+
+/* Tiles of out: its rows i ... i_end-1, tall at a time, and columns k ... k_end-1, so many vectors at
+ * a time (a single one may be a part), for t = first ... first+count-1; x[t - first] is the row of x
+ * less its columns before `skipped`. A tile may be taller than what is left: the last row is then
+ * computed again. */
+BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(job) *job,
+                              const BPI_N(range) *at, size_t i, size_t i_end, size_t k_first,
+                              size_t k_end)
+{
+    const size_t step = job->c_step, stride = job->width;
+    const int begun = at->first > 0 || job->what == BPI_GRADIENT;
+    const int what = at->last ? job->what : BPI_GRADIENT;
+    const BPI_V minus_eta = BPI_SET1(-job->eta);
+    size_t t, k, part;
     int r;
-    BPI_UNROLL
-    for (r = 0; r < rows; r++) {
-        BPI_N(clear)(&s[r]);
-        if (what == BPI_GRADIENT)
-            BPI_N(load_some)(vectors, out + (size_t)r * stride + k, part, &s[r]);
-    }
-    BPI_N(clear)(&y);
-    for (t = 0; t < count; t++) {
-        BPI_N(load_some)(vectors, bpi_row(x, t) + k, part, &y);
+    for (; i < i_end; i += (size_t)tall) {
+        const int rows = (int)bpi_min((size_t)tall, i_end - i);
+        const bp_real *c[BPI_TILE];
+        size_t row[BPI_TILE];
         BPI_UNROLL
-        for (r = 0; r < rows; r++) {
-            const BPI_V c_r = BPI_SET1(c[r][t * step]);
-            if (vectors > 2) {
-                BPI_N(add)(&s[r], c_r, &y);
-                continue;
-            }
-            s[r].a = BPI_MADD(c_r, y.a, s[r].a);
-            if (vectors > 1)
-                s[r].b = BPI_MADD(c_r, y.b, s[r].b);
+        for (r = 0; r < tall; r++) {
+            row[r] = bpi_min(i + (size_t)r, i_end - 1) * stride;
+            c[r] = job->c + bpi_min(i + (size_t)r, i_end - 1) * job->c_row + at->first * step;
         }
-    }
-    BPI_UNROLL
-    for (r = 0; r < rows; r++) {
-        bp_real *to = out + (size_t)r * stride + k;
-        const bp_real *beside = what == BPI_ERROR ? a + (size_t)r * stride + k : to;
-        BPI_N(finish)(what, s[r].a, to, beside, part, minus_eta);
-        if (vectors > 1)
-            BPI_N(finish)(what, s[r].b, to + BPI_W, beside + BPI_W, BPI_W, minus_eta);
-        if (vectors > 2) {
-            BPI_N(finish)(what, s[r].c, to + 2 * BPI_W, beside + 2 * BPI_W, BPI_W, minus_eta);
-            BPI_N(finish)(what, s[r].d, to + 3 * BPI_W, beside + 3 * BPI_W, BPI_W, minus_eta);
+        for (k = k_first; k < k_end; k += (size_t)vectors * BPI_W) {
+            BPI_FOUR s[BPI_TILE], y;
+            part = vectors > 1 ? BPI_W : BPI_N(part)(stride, k);
+            BPI_UNROLL
+            for (r = 0; r < tall; r++) {
+                BPI_N(clear)(&s[r]);
+                if (begun)
+                    BPI_N(load_some)(vectors, job->out + row[r] + k, part, &s[r]);
+            }
+            BPI_N(clear)(&y);
+            for (t = 0; t < at->count; t++) {
+                BPI_N(load_some)(vectors, at->x[t] + (k - at->skipped), part, &y);
+                BPI_UNROLL
+                for (r = 0; r < tall; r++) {
+                    const BPI_V c_r = BPI_SET1(c[r][t * step]);
+                    s[r].a = BPI_MADD(c_r, y.a, s[r].a);
+                    s[r].b = vectors > 1 ? BPI_MADD(c_r, y.b, s[r].b) : s[r].b;
+                    s[r].c = vectors > 2 ? BPI_MADD(c_r, y.c, s[r].c) : s[r].c;
+                    s[r].d = vectors > 2 ? BPI_MADD(c_r, y.d, s[r].d) : s[r].d;
+                }
+            }
+#define BPI_FINISH(what)                                                                          \
+    BPI_UNROLL                                                                                    \
+    for (r = 0; r < tall; r++)                                                                    \
+        if (r < rows)                                                                             \
+    BPI_N(finish_some)(vectors, what, &s[r], job->out + row[r] + k, job->beside + row[r] + k, part, \
+                       minus_eta)
+            if (what == BPI_DESCEND) {
+                BPI_FINISH(BPI_DESCEND);
+            } else if (what == BPI_ERROR) {
+                BPI_FINISH(BPI_ERROR);
+            } else {
+                BPI_FINISH(BPI_GRADIENT);
+            }
+#undef BPI_FINISH
         }
     }
 }
 
-/* All of out: n rows, stride wide; row r's coefficients start at c + r c_row, step apart. */
-BPI_LOCAL void BPI_N(combine_all)(const int what, const bp_real *c, size_t c_row, size_t step,
-                                  bpi_rows x, size_t count, size_t n, bp_real *out,
-                                  const bp_real *a, size_t stride, bp_real eta)
-{
-    size_t k, i, r, tile, vectors;
-    for (k = 0; k < stride; k += vectors * BPI_W) {
-        vectors = k + 4 * BPI_W <= stride ? 4 : k + 2 * BPI_W <= stride ? 2 : 1;
-        for (i = 0; i < n; i += tile) {
-            const bp_real *from[BPI_TILE], *beside = a ? a + i * stride : NULL;
-            bp_real *to = out + i * stride;
-            tile = BPI_N(tile_rows)(n - i);
-            if (vectors < 4 && tile < BPI_TILE)
-                tile = 1;
-            for (r = 0; r < tile; r++)
-                from[r] = c + (i + r) * c_row;
-#define BPI_COMBINE(rows, vectors)                                                                \
-    BPI_N(combine)(what, rows, vectors, from, step, x, count, k, to, beside, stride, eta)
-#if BPI_TILE == 6
-            if (vectors == 4 && tile == 4)
-                BPI_COMBINE(4, 4);
-            else if (vectors == 4 && tile == 3)
-                BPI_COMBINE(3, 4);
-            else if (vectors == 4 && tile == 2)
-                BPI_COMBINE(2, 4);
-            else
-#endif
-            if (tile == 1 && vectors == 4)
-                BPI_COMBINE(1, 4);
-            else if (tile == 1 && vectors == 2)
-                BPI_COMBINE(1, 2);
-            else if (tile == 1)
-                BPI_COMBINE(1, 1);
-            else if (vectors == 4)
-                BPI_COMBINE(BPI_TILE, 4);
-            else if (vectors == 2)
-                BPI_COMBINE(BPI_TILE, 2);
-            else
-                BPI_COMBINE(BPI_TILE, 1);
-#undef BPI_COMBINE
-        }
+#define BPI_COMBINE(tall, vectors)                                                                \
+    BPI_TARGET static void BPI_N(combine##tall##x##vectors)(                                      \
+        const BPI_N(job) *job, const BPI_N(range) *at, size_t i, size_t i_end, size_t k,          \
+        size_t k_end)                                                                             \
+    {                                                                                             \
+        BPI_N(combine)(tall, vectors, job, at, i, i_end, k, k_end);                               \
     }
+#define BPI_COMBINES(tall) BPI_COMBINE(tall, 1) BPI_COMBINE(tall, 2) BPI_COMBINE(tall, 4)
+BPI_COMBINES(1)
+BPI_COMBINES(2)
+#if BPI_TILE == 6
+BPI_COMBINES(4)
+BPI_COMBINES(6)
+#endif
+#undef BPI_COMBINE
+#undef BPI_COMBINES
+
+/* The same in tiles of the shapes that fit. */
+BPI_TARGET static void BPI_N(combine_all)(const BPI_N(job) *job, const BPI_N(range) *at, size_t i,
+                                          size_t i_end, size_t k, size_t k_end)
+{
+    static void (*const shapes[][3])(const BPI_N(job) *, const BPI_N(range) *, size_t, size_t,
+                                     size_t, size_t) = {
+#define BPI_COMBINES(tall) \
+    { BPI_N(combine##tall##x1), BPI_N(combine##tall##x2), BPI_N(combine##tall##x4) }
+        BPI_COMBINES(1), BPI_COMBINES(2),
+#if BPI_TILE == 6
+        BPI_COMBINES(4), BPI_COMBINES(6)
+#endif
+#undef BPI_COMBINES
+    };
+    const size_t middle = i + (i_end - i) / BPI_TILE * BPI_TILE, rest = i_end - middle;
+    size_t end;
+    int wide;
+    for (; k < k_end; k = end) {
+        const size_t left = k_end - k;
+        wide = left >= 4 * BPI_W ? 2 : left >= 2 * BPI_W;
+        end = wide ? k + (left >> wide) / BPI_W * (BPI_W << wide) : k_end;
+        if (middle > i)
+            shapes[BPI_TILE / 2][wide](job, at, i, middle, k, end);
+        if (rest)
+            shapes[BPI_N(tile_for)(rest) / 2][wide](job, at, middle, i_end, k, end);
+    }
+}
+
+/* Rows first ... first+count-1 of x into out, in the order that suits the caches: few rows of x stay
+ * there while out goes by row after row; of many, a few columns do, copied where the rows would
+ * take too many pages. */
+BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, bpi_rows x, size_t first,
+                                           size_t count, int last)
+{
+    enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024, FEW_ROWS = 64, PAGE = 4096 };
+    const size_t row_bytes = job->width * sizeof(bp_real);
+    const int copying = count > FEW_ROWS && row_bytes >= PAGE;
+    const bp_real *row[BPI_ROWS], *copy[BPI_ROWS];
+    bp_real columns[(int)BPI_ROWS * (int)WIDE];
+    BPI_N(range) at;
+    size_t i, k, t, end;
+    at.x = row;
+    at.first = first;
+    at.count = count;
+    at.last = last;
+    at.skipped = 0;
+    for (t = 0; t < count; t++) {
+        row[t] = bpi_row(x, first + t);
+        copy[t] = columns + t * WIDE;
+    }
+    if (job->what == BPI_DESCEND && count * row_bytes <= CACHE)
+        for (i = 0; i < job->n; i += BPI_TILE)
+            BPI_N(combine_all)(job, &at, i, bpi_min(i + BPI_TILE, job->n), 0, job->width);
+    else
+        for (k = 0; k < job->width; k = end) {
+            end = bpi_min(k + WIDE, job->width);
+            if (copying) {
+                for (t = 0; t < count; t++)
+                    memcpy(columns + t * WIDE, row[t] + k, (end - k) * sizeof(bp_real));
+                at.x = copy;
+                at.skipped = k;
+            }
+            BPI_N(combine_all)(job, &at, 0, job->n, k, end);
+        }
 }
 
 BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
                                            const bp_real *a, size_t n, bp_real *delta)
 {
+    enum { STRETCH = BPI_ROWS };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    BPI_N(combine_all)(BPI_ERROR, above, outputs, 1, bpi_matrix(layer->weights, layer->inputs),
-                       outputs, n, delta, a, inputs, 0);
+    const BPI_N(job) job = { BPI_ERROR, above, outputs, 1, n, inputs, delta, a, 0 };
+    size_t first;
+    for (first = 0; first < outputs; first += STRETCH)
+        BPI_N(combine_rows)(&job, bpi_matrix(layer->weights, layer->inputs), first,
+                            bpi_min(STRETCH, outputs - first), first + STRETCH >= outputs);
 }
 
 /* Sums delta over the examples: added to db, or descended upon. */
@@ -3641,7 +3799,8 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
                                        bpi_rows a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    BPI_N(combine_all)(BPI_GRADIENT, delta, 1, stride, a, n, outputs, dw, NULL, inputs, 0);
+    const BPI_N(job) job = { BPI_GRADIENT, delta, 1, stride, outputs, inputs, dw, dw, 0 };
+    BPI_N(combine_rows)(&job, a, 0, n, 1);
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
@@ -3719,7 +3878,8 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
                                  k + m * BPI_LANES < inputs ? n : 0, k + m * BPI_LANES);
         for (q = 0; q < all && list[0].count + list[1].count; q += fours) {
             size_t skip;
-            fours = BPI_N(tile_rows)(all - q);
+            fours = bpi_min(all - q, BPI_TILE);
+            fours = fours == 3 || fours == 5 ? fours - 1 : fours;
             skip = fours == all - q ? overlap : 0;
             for (m = 0; m < fours; m++)
                 row[m] = bpi_min(4 * (q + m), outputs - 4);
@@ -3736,8 +3896,6 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
                     BPI_COLUMN(6);
                 else if (fours == 4)
                     BPI_COLUMN(4);
-                else if (fours == 3)
-                    BPI_COLUMN(3);
                 else
 #endif
                 if (fours == 2)
@@ -3767,13 +3925,12 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
                                       bpi_rows a, size_t n, bp_real eta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    if (outputs >= 4 && BPI_N(is_sparse)(a, n, inputs)) {
+    bp_real *w = layer->weights;
+    const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, w, w, eta };
+    if (outputs >= 4 && !a.dense && BPI_N(is_sparse)(a, n, inputs))
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
-        BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
-        return;
-    }
-    BPI_N(combine_all)(BPI_DESCEND, delta, 1, stride, a, n, outputs, layer->weights, NULL, inputs,
-                       eta);
+    else
+        BPI_N(combine_rows)(&job, a, 0, n, 1);
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
 }
 
