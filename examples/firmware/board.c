@@ -73,8 +73,9 @@ void reset(void)
 {
     const uint32_t *from = data_in_flash;
     uint32_t *here;
-    uint32_t *const stack = (uint32_t *)__builtin_frame_address(0) - 16;
+    uint32_t *stack; /* where it has grown to */
 
+    __asm__ volatile("mov %0, sp" : "=r"(stack));
 #ifdef __ARM_FP
     /* The floating-point unit is off after a reset. */
     *(volatile uint32_t *)0xe000ed88 |= 0xfu << 20;
