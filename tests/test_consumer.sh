@@ -8,7 +8,7 @@ out=$PWD/build/tests/consumer
 mkdir -p "$out" || exit 1
 . tests/check.sh
 works "$CC" $c_warnings || warnings='' c_warnings=''
-c_warnings=$(echo $c_warnings) # in one line
+c_warnings=$(printf '%s ' $c_warnings) # in one line
 
 # project NAME COPY: a fresh copy, and from here on $copy.
 project() {
