@@ -3,7 +3,7 @@
 # they read digits and learn XOR with the bits of the desktop. Then the sizes: code on the board
 # and on the desktop at -Os, and the memory that is used, each within what README.md says.
 # CC, CFLAGS and the like are lists of words:
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046,SC2086
 out=build/tests/firmware
 mkdir -p "$out" || exit 1
 . tests/check.sh
@@ -14,9 +14,9 @@ made=build/firmware
 
 test_desktop() {
     if works "$CC" $c_warnings; then
-        for source in export xor; do
+        for source in $here/export $here/xor tests/build/desktop; do
             check "no warnings in $source.c" $CC -std=c99 $c_warnings -I. -fsyntax-only \
-                $here/$source.c
+                $source.c
         done
     else
         skip "$CC does not know the strict warnings"
@@ -35,6 +35,11 @@ on() {
     make -s -f $here/Makefile BOARD="$1" CC="$CC" CFLAGS="$CFLAGS" "$2"
 }
 
+# cpu BOARD: its processor, as the Makefile has it.
+cpu() {
+    echo "-mthumb $(sed -n "s/^$1 = [^ ]* //p" $here/Makefile)"
+}
+
 test_board() {
     check "$1: builds" on "$1" build
     check "$1: reads and learns" on "$1" run
@@ -42,10 +47,10 @@ test_board() {
     check "$1: the outputs of bp_predict" grep 'bits of the desktop: 100 of 100$' "$out/$1.txt"
     grep '^[01] xor\|^Hash' "$out/$1.txt" >"$out/$1.xor.txt"
     check "$1: XOR as on the desktop" diff "$out/xor.txt" "$out/$1.xor.txt"
-    check "$1: no warnings" arm-none-eabi-gcc -mthumb -mcpu=cortex-"$1" -std=gnu99 -Os \
-        $c_warnings -I. -I$made -c -o "$out/warnings.o" $here/board.c
-    check "$1: no warnings" arm-none-eabi-gcc -mthumb -mcpu=cortex-"$1" -std=gnu99 -Os \
-        $c_warnings -I. -I$made -c -o "$out/warnings.o" $here/digits.c
+    for source in board digits xor; do
+        check "$1: no warnings in $source.c" arm-none-eabi-gcc $(cpu "$1") -std=gnu99 -Os \
+            $c_warnings -I. -I$made -c -o "$out/warnings.o" $here/$source.c
+    done
 }
 
 # That the board compares at all: with one pixel changed its outputs are not the desktop's.
@@ -84,21 +89,26 @@ memory() {
 
 sizes_of_board() {
     size=arm-none-eabi-size
+    check "$1: predicting alone" arm-none-eabi-gcc $(cpu "$1") -std=gnu99 -Os -I. -c \
+        -o "$out/$1.lean.o" tests/build/lean.c
     within "$1: code that predicts" $(($(code $made/$1/digit_net.o) - $(parameters))) 2048
+    within "$1: code that predicts, of backprop.h" "$(code "$out/$1.lean.o")" 4096
     within "$1: code that trains" "$(code $made/$1/xor.o)" 8192
     within "$1: stack, predicting" "$(memory $1 'Stack used:')" 1024
     within "$1: stack, training" "$(memory $1 stack)" 1024
     within "$1: memory for a network 2-8-1" "$(memory $1 network)" 512
     within "$1: workspace to train it" "$(memory $1 workspace)" 1024
-    $size $made/$1/*.elf
+    within "$1: flash for XOR, all in all" "$(code $made/$1/xor.elf)" 24576
 }
 
 sizes_of_desktop() {
     size=size
     options="-std=c99 -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
-    check "predicting alone" $CC $options -c -o "$out/digit_net.o" $made/digit_net.c
+    check "exported" $CC $options -c -o "$out/digit_net.o" $made/digit_net.c
+    check "predicting alone" $CC $options -I. -c -o "$out/lean.o" tests/build/lean.c
     check "training alone" $CC $options -I. -c -o "$out/xor.o" $here/xor.c
     within "desktop: code that predicts" $(($(code "$out/digit_net.o") - $(parameters))) 2048
+    within "desktop: code that predicts, of backprop.h" "$(code "$out/lean.o")" 6144
     within "desktop: code that trains" "$(code "$out/xor.o")" 12288
 }
 
@@ -106,6 +116,8 @@ test_desktop
 for tool in make arm-none-eabi-gcc qemu-system-arm; do
     command -v $tool >/dev/null 2>&1 || missing="${missing:-} $tool"
 done
+[ "$(arm-none-eabi-gcc -print-file-name=nano.specs 2>/dev/null)" != nano.specs ] ||
+    missing="${missing:-} newlib"
 if [ -n "${missing:-}" ]; then
     skip "no$missing"
 else
