@@ -77,7 +77,8 @@ test_shared() {
         return
     fi
     project shared shared
-    check "shared library" at $CC -std=c99 -O1 $c_warnings $CFLAGS -fPIC -shared -o libgate.so gate.c
+    check "shared library" at $CC -std=c99 -O1 $c_warnings $CFLAGS -fPIC -shared -o libgate.so \
+        gate.c
     check "program with it" at $CC -std=c99 -O1 $c_warnings $CFLAGS -o gate main.c -L. -lgate
     answers "program with a shared library" "nand: 1110" env LD_LIBRARY_PATH=. ./gate
     [ -z "$(command -v nm)" ] || test_names libgate.so -D gate_learn
