@@ -580,10 +580,12 @@ typedef struct bpi_kernels {
     bp_real (*largest)(bpi_rows rows, size_t n);
 } bpi_kernels;
 
-/* The three things the machine room (>>machine) provides. */
+/* The things the machine room (>>machine) provides. */
 static bp_real bpi_fma(bp_real a, bp_real b, bp_real c);      /* a*b + c, rounded once */
 static bp_real bpi_sigmoid(bp_real z);                        /* F2 for one neuron */
 static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this machine's best */
+static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
+static const bpi_kernels *bpi_kernels_of(const bp_net *net);
 
 /* ---- memory: one block, carved into aligned arrays ---- */
 
@@ -709,7 +711,7 @@ static bp_net *bpi_net_place(bpi_arena *arena, int layer_count, size_t parameter
     net->layers = layers;
     net->parameter_count = parameter_count;
     net->parameters = parameters;
-    net->kernels = bpi_find_kernels(NULL);
+    net->kernels = bpi_choose_kernels();
     return net;
 }
 
@@ -854,7 +856,7 @@ static double bpi_largest_parameter(const bp_net *net)
     all.stride = net->parameter_count;
     all.index = NULL;
     all.ahead = 0;
-    return (double)net->kernels->largest(all, 1);
+    return (double)bpi_kernels_of(net)->largest(all, 1);
 }
 
 /* ---- working memory of a call ---- */
@@ -1028,7 +1030,7 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        const bp_real found = net->kernels->forward(
+        const bp_real found = bpi_kernels_of(net)->forward(
             layer, a, n, l == 0 ? blocks : blocks + bpi_block_count(net), out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
@@ -1051,7 +1053,7 @@ static double bpi_squares(const bp_net *net, const bp_real *a, bpi_rows y, size_
         for (j = 0; j < outputs; j++) {
             bp_real e = a[j] - target[j];
 #ifdef BACKPROP_DOUBLE
-            part[j % 4] = net->kernels->fma(e, e, part[j % 4]);
+            part[j % 4] = bpi_kernels_of(net)->fma(e, e, part[j % 4]);
 #else
             part[j % 4] += (double)e * (double)e;
 #endif
@@ -1092,7 +1094,7 @@ static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
         delta = pass->space->delta[l - 1] + first * inputs;
-        net->kernels->hidden_error(&net->layers[l], above, pass->space->a[l - 1] + first * inputs,
+        bpi_kernels_of(net)->hidden_error(&net->layers[l], above, pass->space->a[l - 1] + first * inputs,
                                    n, delta);
     }
 }
@@ -1115,11 +1117,11 @@ static void bpi_learn(const bpi_pass *pass, int l, size_t first, size_t last)
     if (first == last)
         return;
     if (pass->gradient)
-        net->kernels->gradient(&layer, delta, stride, a, pass->n,
+        bpi_kernels_of(net)->gradient(&layer, delta, stride, a, pass->n,
                                pass->gradient + (layer.weights - net->parameters),
                                pass->gradient + (layer.biases - net->parameters));
     else
-        net->kernels->descend(&layer, delta, stride, a, pass->n, pass->eta);
+        bpi_kernels_of(net)->descend(&layer, delta, stride, a, pass->n, pass->eta);
 }
 
 /* ---- threads: each takes its part of the examples, then its part of the neurons, and so every
@@ -1274,7 +1276,7 @@ static int bpi_update_is_finite(const bp_net *net, const bp_real *parameters,
 {
     size_t i;
     for (i = 0; i < count; i++)
-        if (!bpi_is_finite((double)net->kernels->fma(-eta, gradient[i], parameters[i])))
+        if (!bpi_is_finite((double)bpi_kernels_of(net)->fma(-eta, gradient[i], parameters[i])))
             return 0;
     return 1;
 }
@@ -1289,7 +1291,7 @@ static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const
         for (k = 0; k < inputs; k++) {
             bp_real dw = 0;
             for (i = 0; i < n; i++)
-                dw = net->kernels->fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
+                dw = bpi_kernels_of(net)->fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
             if (!bpi_update_is_finite(net, &layer->weights[j * inputs + k], &dw, 1, eta))
                 return 0;
         }
@@ -1337,7 +1339,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
         /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
         double input = l == 0 ? bpi_largest_input(run->space) : 1;
-        double error = (double)net->kernels->largest(delta, n);
+        double error = (double)bpi_kernels_of(net)->largest(delta, n);
         double bound = (double)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && bpi_is_number(most))
@@ -1392,7 +1394,7 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
         return 0;
     bpi_output_error(bpi_outputs(net), space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l]);
     for (l = net->layer_count - 1; l >= 0; l--)
-        net->kernels->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
+        bpi_kernels_of(net)->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
                                   run->eta, space->blocks + (l ? bpi_block_count(net) : 0),
                                   l ? space->delta[l - 1] : NULL);
     /* what it came to was far less; but a small network is sooner measured anew now and then */
@@ -1401,7 +1403,7 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
         return 1;
     }
     for (bound = 0, l = 0; l < net->layer_count; l++) {
-        error = (double)net->kernels->largest(
+        error = (double)bpi_kernels_of(net)->largest(
             bpi_matrix(space->delta[l], net->layers[l].outputs), 1);
         error *= l == 0 ? input : 1;
         bound = error > bound ? error : bound;
@@ -1424,7 +1426,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
                                                      net->parameter_count, run->eta))
             status = BP_DIVERGED;
         if (status == BP_OK)
-            net->kernels->update(net->parameters, space->gradient, net->parameter_count, run->eta);
+            bpi_kernels_of(net)->update(net->parameters, space->gradient, net->parameter_count, run->eta);
         return status;
     }
     /* one example's errors come later, together with the update */
@@ -1523,7 +1525,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
 BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rate)
 {
     if (net && gradient)
-        net->kernels->update(net->parameters, gradient, net->parameter_count,
+        bpi_kernels_of(net)->update(net->parameters, gradient, net->parameter_count,
                              (bp_real)learning_rate);
 }
 
@@ -1595,7 +1597,7 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
         n = bpi_min(count, rows);
         for (l = 0; l <= last; l++) {
             bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * row;
-            net->kernels->forward(&net->layers[l], a, n, blocks, out);
+            bpi_kernels_of(net)->forward(&net->layers[l], a, n, blocks, out);
             a = bpi_matrix(out, net->layers[l].outputs);
         }
         inputs += n * (size_t)bpi_inputs(net);
@@ -2353,7 +2355,7 @@ static void bpi_export_net(FILE *file, const bp_net *net, const char *name)
     fputs(" * needs no library and no header; it may run on any number of threads at once. */\n"
           "#include <stdint.h>\n\n", file);
     bpi_export_text(file, bpi_export_head, name);
-    bpi_export_text(file, net->kernels->fused ? bpi_export_fused : bpi_export_unfused, name);
+    bpi_export_text(file, bpi_kernels_of(net)->fused ? bpi_export_fused : bpi_export_unfused, name);
     bpi_export_text(file, bpi_export_sigmoid, name);
     bpi_export_text(file, bpi_export_layer, name);
     for (l = 0; l < net->layer_count; l++) {
@@ -2757,6 +2759,10 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_WASM 1
 #endif
 
+#if defined(BPI_X86) || defined(BPI_NEON) || defined(BPI_WASM)
+#define BPI_CHOICE 1
+#endif
+
 #define BPI_PASS_SSE2 1
 #define BPI_PASS_AVX2 2
 #define BPI_PASS_AVX512 3
@@ -2889,9 +2895,30 @@ static const bpi_kernels *bpi_find_kernels(const char *name)
     return NULL;
 }
 
+/* Where plain C is all there is, its loops are called by name: those that nobody calls can then be
+ * left out by the compiler or the linker, as no table of all of them is in use. */
+static const bpi_kernels *bpi_kernels_of(const bp_net *net)
+{
+#ifdef BPI_CHOICE
+    return net->kernels;
+#else
+    (void)net;
+    return &bpi_kernels_plain;
+#endif
+}
+
+static const bpi_kernels *bpi_choose_kernels(void)
+{
+#ifdef BPI_CHOICE
+    return bpi_find_kernels(NULL);
+#else
+    return NULL;
+#endif
+}
+
 BPI_API const char *bp_simd(const bp_net *net)
 {
-    return net ? net->kernels->name : NULL;
+    return net ? bpi_kernels_of(net)->name : NULL;
 }
 
 BPI_API bp_status bp_use_simd(bp_net *net, const char *name)
