@@ -832,6 +832,12 @@ static int bpi_is_finite(double x)
     return x >= -DBL_MAX && x <= DBL_MAX;
 }
 
+/* The same in the precision of the build: small processors have no double. */
+static int bpi_is_real(bp_real x)
+{
+    return x >= -BPI_REAL_MAX && x <= BPI_REAL_MAX;
+}
+
 /* Not NaN, without the == that some compilers warn of. */
 static int bpi_is_number(double x)
 {
@@ -849,14 +855,14 @@ static int bpi_outputs(const bp_net *net)
 }
 
 /* The largest magnitude among the parameters; more than any number if one is not finite. */
-static double bpi_largest_parameter(const bp_net *net)
+static bp_real bpi_largest_parameter(const bp_net *net)
 {
     bpi_rows all;
     all.base = net->parameters;
     all.stride = net->parameter_count;
     all.index = NULL;
     all.ahead = 0;
-    return (double)bpi_kernels_of(net)->largest(all, 1);
+    return bpi_kernels_of(net)->largest(all, 1);
 }
 
 /* ---- working memory of a call ---- */
@@ -1276,7 +1282,7 @@ static int bpi_update_is_finite(const bp_net *net, const bp_real *parameters,
 {
     size_t i;
     for (i = 0; i < count; i++)
-        if (!bpi_is_finite((double)bpi_kernels_of(net)->fma(-eta, gradient[i], parameters[i])))
+        if (!bpi_is_real(bpi_kernels_of(net)->fma(-eta, gradient[i], parameters[i])))
             return 0;
     return 1;
 }
@@ -1311,18 +1317,18 @@ typedef struct bpi_run {
     const bpi_space *space;
     size_t batch;        /* examples an update; the last of an epoch may take fewer */
     bp_real eta;
-    double largest;      /* no parameter is larger in magnitude */
+    bp_real largest;     /* no parameter is larger in magnitude */
     uint64_t last_epoch; /* the last of this call */
 } bpi_run;
 
 /* The largest input of the pass that has been forward last, and 1 where all are smaller. */
-static double bpi_largest_input(const bpi_space *space)
+static bp_real bpi_largest_input(const bpi_space *space)
 {
-    double largest = 1;
+    bp_real largest = 1;
     int i;
     for (i = 0; i < space->threads; i++)
-        if ((double)space->largest[i] > largest)
-            largest = (double)space->largest[i];
+        if (space->largest[i] > largest)
+            largest = space->largest[i];
     return largest;
 }
 
@@ -1331,22 +1337,22 @@ static double bpi_largest_input(const bpi_space *space)
  * end each new parameter is computed before any is stored. */
 static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 {
-    const double limit = (double)BPI_REAL_MAX / 4;
+    const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
-    double most = 0;
+    bp_real most = 0;
     int l;
     for (l = 0; l < net->layer_count; l++) {
         /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
-        double input = l == 0 ? bpi_largest_input(run->space) : 1;
-        double error = (double)bpi_kernels_of(net)->largest(delta, n);
-        double bound = (double)n * error * input;
+        bp_real input = l == 0 ? bpi_largest_input(run->space) : 1;
+        bp_real error = bpi_kernels_of(net)->largest(delta, n);
+        bp_real bound = (bp_real)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
-        if (!(bound <= most) && bpi_is_number(most))
+        if (!(bound <= most) && bpi_is_number((double)most))
             most = bound;
     }
     if (run->eta > 1)
-        most *= (double)run->eta;
+        most *= run->eta;
     if (!(run->largest + most < limit))
         run->largest = bpi_largest_parameter(net); /* far below the limit, or the end is near */
     run->largest += most;
@@ -1365,26 +1371,27 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 
 /* No parameter changes by more than this when a single example is descended upon; known before
  * the hidden errors are: |delta^L| <= |a - y| / n_L, and a (1 - a) <= 1/4 below it. */
-static double bpi_step_bound(const bpi_run *run, double squares, double input)
+static bp_real bpi_step_bound(const bpi_run *run, double squares, bp_real input)
 {
-    double error = squares + 1, most = error;
+    bp_real error = squares < (double)BPI_REAL_MAX ? (bp_real)squares + 1 : BPI_REAL_MAX;
+    bp_real most = error;
     int l;
     for (l = run->net->layer_count - 1; l > 0; l--) {
-        error *= run->largest * (double)run->net->layers[l].outputs;
+        error *= run->largest * (bp_real)run->net->layers[l].outputs;
         most = error > most ? error : most;
     }
-    return most * input * (run->eta > 1 ? (double)run->eta : 1);
+    return most * input * (run->eta > 1 ? run->eta : 1);
 }
 
 /* A single example goes back through each layer's weights once, errors and update together; so
  * it must be known beforehand that nothing will overflow. 0, and nothing done, if it may. */
 static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squares)
 {
-    const double limit = (double)BPI_REAL_MAX / 4;
+    const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
     const bpi_space *space = run->space;
-    const double input = bpi_largest_input(space);
-    double bound = bpi_step_bound(run, squares, input), error;
+    const bp_real input = bpi_largest_input(space);
+    bp_real bound = bpi_step_bound(run, squares, input), error;
     int l = net->layer_count - 1;
     if (!(run->largest + bound < limit)) {
         run->largest = bpi_largest_parameter(net);
@@ -1403,12 +1410,12 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
         return 1;
     }
     for (bound = 0, l = 0; l < net->layer_count; l++) {
-        error = (double)bpi_kernels_of(net)->largest(
+        error = bpi_kernels_of(net)->largest(
             bpi_matrix(space->delta[l], net->layers[l].outputs), 1);
         error *= l == 0 ? input : 1;
         bound = error > bound ? error : bound;
     }
-    run->largest += bound * (run->eta > 1 ? (double)run->eta : 1);
+    run->largest += bound * (run->eta > 1 ? run->eta : 1);
     return 1;
 }
 
@@ -1515,7 +1522,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     run.eta = (bp_real)training->learning_rate;
     run.largest = bpi_largest_parameter(net);
     run.last_epoch = net->epochs_trained + (uint64_t)training->epochs;
-    if (!bpi_is_finite(run.largest))
+    if (!bpi_is_real(run.largest))
         return BP_DIVERGED;
     for (epoch = 0; epoch < training->epochs && status == BP_OK; epoch++)
         status = bpi_epoch(&run);
@@ -1871,7 +1878,7 @@ BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity)
     unsigned char *p = (unsigned char *)bytes;
     size_t size, i;
     int l;
-    if (!net || !bpi_is_finite(bpi_largest_parameter(net)))
+    if (!net || !bpi_is_real(bpi_largest_parameter(net)))
         return 0;
     size = bpi_encoded_size((size_t)net->layer_count, net->parameter_count, sizeof(bp_real));
     if (!bytes || capacity < size)
@@ -2395,7 +2402,7 @@ BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *n
     FILE *file;
     if (!net || !path || !name || !bpi_is_identifier(name))
         return BP_INVALID_ARGUMENT;
-    if (!bpi_is_finite(bpi_largest_parameter(net)))
+    if (!bpi_is_real(bpi_largest_parameter(net)))
         return BP_DIVERGED;
     temporary = bpi_temporary_name(path);
     if (!temporary)
