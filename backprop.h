@@ -535,7 +535,11 @@ static void bpi_openmp(int parts, void (*task)(void *context, int part, int part
 
 enum {
     BPI_LANES = 32 / (int)sizeof(bp_real), /* partial sums of a dot product: 8 or 4 */
-    BPI_ALIGN = 64,                        /* a cache line */
+#ifdef BACKPROP_NO_SIMD
+    BPI_ALIGN = 8, /* enough for anything in here: small machines have no memory to give away */
+#else
+    BPI_ALIGN = 64, /* a cache line */
+#endif
     BPI_ROWS = 256,                        /* examples in flight at once, at most */
     BPI_STACK = 4096                       /* bytes bp_predict takes from the stack */
 };
@@ -596,7 +600,7 @@ typedef struct bpi_arena {
     int overflow; /* the size does not fit in size_t */
 } bpi_arena;
 
-/* Room for count items of size bytes, aligned to a cache line. */
+/* Room for count items of size bytes, aligned to BPI_ALIGN. */
 static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
 {
     const size_t limit = (size_t)-1 - 2 * BPI_ALIGN;
