@@ -535,7 +535,11 @@ static void bpi_openmp(int parts, void (*task)(void *context, int part, int part
 
 enum {
     BPI_LANES = 32 / (int)sizeof(bp_real), /* partial sums of a dot product: 8 or 4 */
-    BPI_ALIGN = 64,                        /* a cache line */
+#ifdef BACKPROP_NO_SIMD
+    BPI_ALIGN = 8, /* enough for anything in here: small machines have no memory to give away */
+#else
+    BPI_ALIGN = 64, /* a cache line */
+#endif
     BPI_ROWS = 256,                        /* examples in flight at once, at most */
     BPI_STACK = 4096                       /* bytes bp_predict takes from the stack */
 };
@@ -581,10 +585,12 @@ typedef struct bpi_kernels {
     bp_real (*largest)(bpi_rows rows, size_t n);
 } bpi_kernels;
 
-/* The three things the machine room (>>machine) provides. */
+/* The things the machine room (>>machine) provides. */
 static bp_real bpi_fma(bp_real a, bp_real b, bp_real c);      /* a*b + c, rounded once */
 static bp_real bpi_sigmoid(bp_real z);                        /* F2 for one neuron */
 static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this machine's best */
+static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
+static const bpi_kernels *bpi_kernels_of(const bp_net *net);
 
 /* ---- memory: one block, carved into aligned arrays ---- */
 
@@ -595,7 +601,7 @@ typedef struct bpi_arena {
     int overflow; /* the size does not fit in size_t */
 } bpi_arena;
 
-/* Room for count items of size bytes, aligned to a cache line. */
+/* Room for count items of size bytes, aligned to BPI_ALIGN. */
 static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
 {
     const size_t limit = (size_t)-1 - 2 * BPI_ALIGN;
@@ -710,7 +716,7 @@ static bp_net *bpi_net_place(bpi_arena *arena, int layer_count, size_t parameter
     net->layers = layers;
     net->parameter_count = parameter_count;
     net->parameters = parameters;
-    net->kernels = bpi_find_kernels(NULL);
+    net->kernels = bpi_choose_kernels();
     return net;
 }
 
@@ -831,6 +837,12 @@ static int bpi_is_finite(double x)
     return x >= -DBL_MAX && x <= DBL_MAX;
 }
 
+/* The same in the precision of the build: small processors have no double. */
+static int bpi_is_real(bp_real x)
+{
+    return x >= -BPI_REAL_MAX && x <= BPI_REAL_MAX;
+}
+
 /* Not NaN, without the == that some compilers warn of. */
 static int bpi_is_number(double x)
 {
@@ -848,7 +860,7 @@ static int bpi_outputs(const bp_net *net)
 }
 
 /* The largest magnitude among the parameters; more than any number if one is not finite. */
-static double bpi_largest_parameter(const bp_net *net)
+static bp_real bpi_largest_parameter(const bp_net *net)
 {
     bpi_rows all;
     all.base = net->parameters;
@@ -856,7 +868,7 @@ static double bpi_largest_parameter(const bp_net *net)
     all.index = NULL;
     all.ahead = 0;
     all.dense = 0;
-    return (double)net->kernels->largest(all, 1);
+    return bpi_kernels_of(net)->largest(all, 1);
 }
 
 /* ---- working memory of a call ---- */
@@ -1031,7 +1043,7 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        const bp_real found = net->kernels->forward(
+        const bp_real found = bpi_kernels_of(net)->forward(
             layer, a, n, l == 0 ? blocks : blocks + bpi_block_count(net), out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
@@ -1055,7 +1067,7 @@ static double bpi_squares(const bp_net *net, const bp_real *a, bpi_rows y, size_
         for (j = 0; j < outputs; j++) {
             bp_real e = a[j] - target[j];
 #ifdef BACKPROP_DOUBLE
-            part[j % 4] = net->kernels->fma(e, e, part[j % 4]);
+            part[j % 4] = bpi_kernels_of(net)->fma(e, e, part[j % 4]);
 #else
             part[j % 4] += (double)e * (double)e;
 #endif
@@ -1096,7 +1108,7 @@ static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
         delta = pass->space->delta[l - 1] + first * inputs;
-        net->kernels->hidden_error(&net->layers[l], above, pass->space->a[l - 1] + first * inputs,
+        bpi_kernels_of(net)->hidden_error(&net->layers[l], above, pass->space->a[l - 1] + first * inputs,
                                    n, delta);
     }
 }
@@ -1120,11 +1132,11 @@ static void bpi_learn(const bpi_pass *pass, int l, size_t first, size_t last)
     if (first == last)
         return;
     if (pass->gradient)
-        net->kernels->gradient(&layer, delta, stride, a, pass->n,
+        bpi_kernels_of(net)->gradient(&layer, delta, stride, a, pass->n,
                                pass->gradient + (layer.weights - net->parameters),
                                pass->gradient + (layer.biases - net->parameters));
     else
-        net->kernels->descend(&layer, delta, stride, a, pass->n, pass->eta);
+        bpi_kernels_of(net)->descend(&layer, delta, stride, a, pass->n, pass->eta);
 }
 
 /* ---- threads: each takes its part of the examples, then its part of the neurons, and so every
@@ -1279,7 +1291,7 @@ static int bpi_update_is_finite(const bp_net *net, const bp_real *parameters,
 {
     size_t i;
     for (i = 0; i < count; i++)
-        if (!bpi_is_finite((double)net->kernels->fma(-eta, gradient[i], parameters[i])))
+        if (!bpi_is_real(bpi_kernels_of(net)->fma(-eta, gradient[i], parameters[i])))
             return 0;
     return 1;
 }
@@ -1294,7 +1306,7 @@ static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const
         for (k = 0; k < inputs; k++) {
             bp_real dw = 0;
             for (i = 0; i < n; i++)
-                dw = net->kernels->fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
+                dw = bpi_kernels_of(net)->fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
             if (!bpi_update_is_finite(net, &layer->weights[j * inputs + k], &dw, 1, eta))
                 return 0;
         }
@@ -1314,18 +1326,18 @@ typedef struct bpi_run {
     const bpi_space *space;
     size_t batch;        /* examples an update; the last of an epoch may take fewer */
     bp_real eta;
-    double largest;      /* no parameter is larger in magnitude */
+    bp_real largest;     /* no parameter is larger in magnitude */
     uint64_t last_epoch; /* the last of this call */
 } bpi_run;
 
 /* The largest input of the pass that has been forward last, and 1 where all are smaller. */
-static double bpi_largest_input(const bpi_space *space)
+static bp_real bpi_largest_input(const bpi_space *space)
 {
-    double largest = 1;
+    bp_real largest = 1;
     int i;
     for (i = 0; i < space->threads; i++)
-        if ((double)space->largest[i] > largest)
-            largest = (double)space->largest[i];
+        if (space->largest[i] > largest)
+            largest = space->largest[i];
     return largest;
 }
 
@@ -1334,22 +1346,22 @@ static double bpi_largest_input(const bpi_space *space)
  * end each new parameter is computed before any is stored. */
 static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 {
-    const double limit = (double)BPI_REAL_MAX / 4;
+    const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
-    double most = 0;
+    bp_real most = 0;
     int l;
     for (l = 0; l < net->layer_count; l++) {
         /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
-        double input = l == 0 ? bpi_largest_input(run->space) : 1;
-        double error = (double)net->kernels->largest(delta, n);
-        double bound = (double)n * error * input;
+        bp_real input = l == 0 ? bpi_largest_input(run->space) : 1;
+        bp_real error = bpi_kernels_of(net)->largest(delta, n);
+        bp_real bound = (bp_real)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
-        if (!(bound <= most) && bpi_is_number(most))
+        if (!(bound <= most) && bpi_is_number((double)most))
             most = bound;
     }
     if (run->eta > 1)
-        most *= (double)run->eta;
+        most *= run->eta;
     if (!(run->largest + most < limit))
         run->largest = bpi_largest_parameter(net); /* far below the limit, or the end is near */
     run->largest += most;
@@ -1368,26 +1380,27 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 
 /* No parameter changes by more than this when a single example is descended upon; known before
  * the hidden errors are: |delta^L| <= |a - y| / n_L, and a (1 - a) <= 1/4 below it. */
-static double bpi_step_bound(const bpi_run *run, double squares, double input)
+static bp_real bpi_step_bound(const bpi_run *run, double squares, bp_real input)
 {
-    double error = squares + 1, most = error;
+    bp_real error = squares < (double)BPI_REAL_MAX ? (bp_real)squares + 1 : BPI_REAL_MAX;
+    bp_real most = error;
     int l;
     for (l = run->net->layer_count - 1; l > 0; l--) {
-        error *= run->largest * (double)run->net->layers[l].outputs;
+        error *= run->largest * (bp_real)run->net->layers[l].outputs;
         most = error > most ? error : most;
     }
-    return most * input * (run->eta > 1 ? (double)run->eta : 1);
+    return most * input * (run->eta > 1 ? run->eta : 1);
 }
 
 /* A single example goes back through each layer's weights once, errors and update together; so
  * it must be known beforehand that nothing will overflow. 0, and nothing done, if it may. */
 static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squares)
 {
-    const double limit = (double)BPI_REAL_MAX / 4;
+    const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
     const bpi_space *space = run->space;
-    const double input = bpi_largest_input(space);
-    double bound = bpi_step_bound(run, squares, input), error;
+    const bp_real input = bpi_largest_input(space);
+    bp_real bound = bpi_step_bound(run, squares, input), error;
     int l = net->layer_count - 1;
     if (!(run->largest + bound < limit)) {
         run->largest = bpi_largest_parameter(net);
@@ -1397,7 +1410,7 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
         return 0;
     bpi_output_error(bpi_outputs(net), space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l]);
     for (l = net->layer_count - 1; l >= 0; l--)
-        net->kernels->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
+        bpi_kernels_of(net)->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
                                   run->eta, space->blocks + (l ? bpi_block_count(net) : 0),
                                   l ? space->delta[l - 1] : NULL);
     /* what it came to was far less; but a small network is sooner measured anew now and then */
@@ -1406,12 +1419,12 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
         return 1;
     }
     for (bound = 0, l = 0; l < net->layer_count; l++) {
-        error = (double)net->kernels->largest(
+        error = bpi_kernels_of(net)->largest(
             bpi_matrix(space->delta[l], net->layers[l].outputs), 1);
         error *= l == 0 ? input : 1;
         bound = error > bound ? error : bound;
     }
-    run->largest += bound * (run->eta > 1 ? (double)run->eta : 1);
+    run->largest += bound * (run->eta > 1 ? run->eta : 1);
     return 1;
 }
 
@@ -1429,7 +1442,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
                                                      net->parameter_count, run->eta))
             status = BP_DIVERGED;
         if (status == BP_OK)
-            net->kernels->update(net->parameters, space->gradient, net->parameter_count, run->eta);
+            bpi_kernels_of(net)->update(net->parameters, space->gradient, net->parameter_count, run->eta);
         return status;
     }
     /* one example's errors come later, together with the update */
@@ -1518,7 +1531,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     run.eta = (bp_real)training->learning_rate;
     run.largest = bpi_largest_parameter(net);
     run.last_epoch = net->epochs_trained + (uint64_t)training->epochs;
-    if (!bpi_is_finite(run.largest))
+    if (!bpi_is_real(run.largest))
         return BP_DIVERGED;
     for (epoch = 0; epoch < training->epochs && status == BP_OK; epoch++)
         status = bpi_epoch(&run);
@@ -1528,7 +1541,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
 BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rate)
 {
     if (net && gradient)
-        net->kernels->update(net->parameters, gradient, net->parameter_count,
+        bpi_kernels_of(net)->update(net->parameters, gradient, net->parameter_count,
                              (bp_real)learning_rate);
 }
 
@@ -1600,7 +1613,7 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
         n = bpi_min(count, rows);
         for (l = 0; l <= last; l++) {
             bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * row;
-            net->kernels->forward(&net->layers[l], a, n, blocks, out);
+            bpi_kernels_of(net)->forward(&net->layers[l], a, n, blocks, out);
             a = bpi_matrix(out, net->layers[l].outputs);
             a.dense = 1;
         }
@@ -1875,7 +1888,7 @@ BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity)
     unsigned char *p = (unsigned char *)bytes;
     size_t size, i;
     int l;
-    if (!net || !bpi_is_finite(bpi_largest_parameter(net)))
+    if (!net || !bpi_is_real(bpi_largest_parameter(net)))
         return 0;
     size = bpi_encoded_size((size_t)net->layer_count, net->parameter_count, sizeof(bp_real));
     if (!bytes || capacity < size)
@@ -2359,7 +2372,7 @@ static void bpi_export_net(FILE *file, const bp_net *net, const char *name)
     fputs(" * needs no library and no header; it may run on any number of threads at once. */\n"
           "#include <stdint.h>\n\n", file);
     bpi_export_text(file, bpi_export_head, name);
-    bpi_export_text(file, net->kernels->fused ? bpi_export_fused : bpi_export_unfused, name);
+    bpi_export_text(file, bpi_kernels_of(net)->fused ? bpi_export_fused : bpi_export_unfused, name);
     bpi_export_text(file, bpi_export_sigmoid, name);
     bpi_export_text(file, bpi_export_layer, name);
     for (l = 0; l < net->layer_count; l++) {
@@ -2399,7 +2412,7 @@ BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *n
     FILE *file;
     if (!net || !path || !name || !bpi_is_identifier(name))
         return BP_INVALID_ARGUMENT;
-    if (!bpi_is_finite(bpi_largest_parameter(net)))
+    if (!bpi_is_real(bpi_largest_parameter(net)))
         return BP_DIVERGED;
     temporary = bpi_temporary_name(path);
     if (!temporary)
@@ -2763,6 +2776,10 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_WASM 1
 #endif
 
+#if defined(BPI_X86) || defined(BPI_NEON) || defined(BPI_WASM)
+#define BPI_CHOICE 1
+#endif
+
 #define BPI_PASS_SSE2 1
 #define BPI_PASS_AVX2 2
 #define BPI_PASS_AVX512 3
@@ -2895,9 +2912,30 @@ static const bpi_kernels *bpi_find_kernels(const char *name)
     return NULL;
 }
 
+/* Where plain C is all there is, its loops are called by name: those that nobody calls can then be
+ * left out by the compiler or the linker, as no table of all of them is in use. */
+static const bpi_kernels *bpi_kernels_of(const bp_net *net)
+{
+#ifdef BPI_CHOICE
+    return net->kernels;
+#else
+    (void)net;
+    return &bpi_kernels_plain;
+#endif
+}
+
+static const bpi_kernels *bpi_choose_kernels(void)
+{
+#ifdef BPI_CHOICE
+    return bpi_find_kernels(NULL);
+#else
+    return NULL;
+#endif
+}
+
 BPI_API const char *bp_simd(const bp_net *net)
 {
-    return net ? net->kernels->name : NULL;
+    return net ? bpi_kernels_of(net)->name : NULL;
 }
 
 BPI_API bp_status bp_use_simd(bp_net *net, const char *name)

@@ -262,7 +262,7 @@ static int understand(int argc, char **argv, int *all)
     found = bp_use_simd(net, simd) == BP_OK;
     if (!found)
         SKIP("this machine or build lacks the instruction set asked for");
-    else if (!*all && !net->kernels->fused) {
+    else if (!*all && !bpi_kernels_of(net)->fused) {
         SKIP("no fused multiply-add and no BACKPROP_EXACT: other bits are allowed");
         found = 0;
     }

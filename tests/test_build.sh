@@ -127,7 +127,7 @@ test_bits() {
     both $CXX -x c++ -std=c++17 -O2
 }
 
-# ---- several files, several copies ----
+# ---- several files ----
 
 test_several_files() {
     check "the implementation alone" $CC -std=c99 -O1 -I. $CFLAGS -c -o "$out/impl.o" $src/impl.c
@@ -149,16 +149,6 @@ test_several_files() {
     fi
     check "included four times" $CC -std=c99 -O0 $CFLAGS -I. -o "$out/twice" $src/twice.c
     check "included four times" "$out/twice"
-}
-
-# copies OPTION SIZE: a private float copy beside another of the precision asked for.
-copies() {
-    check "a private copy" $CC -std=c99 -O0 -Wall -Wextra -Werror -I. $CFLAGS \
-        -DHERE=one -DTHERE=other -DTHERE_SIZE=$2 -c -o "$out/one.o" $src/static.c
-    check "another, $1" $CC -std=c99 -O0 -Wall -Wextra -Werror -I. $CFLAGS \
-        -DHERE=other $1 -c -o "$out/other.o" $src/static.c
-    check "linked" $CC $CFLAGS -o "$out/copies" "$out/one.o" "$out/other.o"
-    check "private copies of 4 and $2 bytes" "$out/copies"
 }
 
 # ---- switches that forbid ----
@@ -208,8 +198,6 @@ test_objects() {
         mv "$out/rest" "$out/symbols"
         none "$switch: nothing else asked of the linker" ' U$'
     done
-    symbols $src/static.c -DHERE=here
-    none "a private copy has no global name" '^bp.* [A-TV-Z]$'
     symbols $src/impl.c -DBACKPROP_NO_STDIO
     sed -E "/^($memory|_?malloc|_?free) U$/d" "$out/symbols" >"$out/rest"
     mv "$out/rest" "$out/symbols"
@@ -238,8 +226,6 @@ test_warnings
 test_warnings_cxx
 test_bits
 test_several_files
-copies -DBACKPROP_FLOAT 4
-copies -DBACKPROP_DOUBLE 8
 test_switches
 test_objects
 test_macros

@@ -55,7 +55,7 @@ static int progress(void *user, const bp_progress *p)
 static const char *arithmetic(const bp_net *net)
 {
 #ifdef BACKPROP_IMPLEMENTATION
-    return net->kernels->fused ? "fused" : "unfused";
+    return bpi_kernels_of(net)->fused ? "fused" : "unfused";
 #else
     (void)net;
     return "unknown";
