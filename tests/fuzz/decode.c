@@ -183,7 +183,8 @@ static void change_parameter(uint8_t *data, size_t size, uint64_t *state)
     const size_t count = (size - HEADER) / (size_t)width;
     /* counted from the end, where there are parameters rather than layers */
     const size_t back = CHECKSUM + (draw(state) % count % 64 + 1) * (size_t)width;
-    const uint64_t bits = draw(state) % 2 ? draw(state) : (width == 8 ? doubles : floats)[draw(state) % 8];
+    const uint64_t *edges = width == 8 ? doubles : floats;
+    const uint64_t bits = draw(state) % 2 ? draw(state) : edges[draw(state) % 8];
     if (back <= size - HEADER)
         put(data + size - back, bits, width);
 }
@@ -225,6 +226,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     switch (draw(&state) % 4) {
     case 0:
         size = LLVMFuzzerMutate(data, size, max_size);
+        UNPOISON(data, size);
         break;
     case 1:
         change_parameter(data, size, &state);

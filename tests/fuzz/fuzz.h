@@ -19,6 +19,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
+/* libFuzzer itself is built without the memory sanitizer, which cannot see what it writes. */
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define UNPOISON(bytes, size) __msan_unpoison(bytes, size)
+#endif
+#endif
+#ifndef UNPOISON
+#define UNPOISON(bytes, size) ((void)(bytes), (void)(size))
+#endif
+
 /* A promise of the code under test. */
 #define MUST(condition) must(condition, #condition, __FILE__, __LINE__)
 
@@ -33,7 +44,7 @@ static inline void must(int condition, const char *text, const char *file, int l
 /* ---- the heap ---- */
 
 /* More than any input can justify: what asks for it must be ready not to get it. */
-enum { HEAP_MOST = 1 << 26 };
+enum { HEAP_MOST = 1 << 20 };
 
 static struct {
     long blocks;       /* held at the moment */
