@@ -1,7 +1,7 @@
 /* faults.c - a program that is killed while it trains and saves, and one whose disk fails
  *
- *     faults kill PATH KILLS     a child trains and saves to PATH after every epoch; it is killed so
- *                                often, goes on each time, and ends where one never stopped does
+ *     faults kill PATH TIMES     a child trains and saves to PATH after every epoch; it is killed,
+ *                                goes on each time, and ends where one never stopped does
  *     faults remove PATH TIMES   what the child has saved is removed under its hands instead
  *     faults accepts PATH        bp_save and bp_export_c must work ...
  *     faults refuses PATH        ... or must fail, and leave what was there

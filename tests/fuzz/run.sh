@@ -76,7 +76,11 @@ for target in $TARGETS; do
     case $target in *-double) seeds=-DBACKPROP_DOUBLE ;; *) seeds=-DBACKPROP_FLOAT ;; esac
     if $CLANG -std=c99 -O1 $seeds -I. -o $out/seed tests/fuzz/seeds.c >$out/seed.log 2>&1 &&
         $out/seed $out/seeds >$out/seed.log 2>&1; then
-        if build "$target"; then fuzz "$target"; else fail "$target does not build" "$out/$target.log"; fi
+        if build "$target"; then
+            fuzz "$target"
+        else
+            fail "$target does not build" "$out/$target.log"
+        fi
     else
         fail "the seeds of $target" $out/seed.log
     fi
