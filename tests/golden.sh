@@ -111,8 +111,9 @@ build_row() {
     wait
     cat "$out/FLOAT.notes" "$out/DOUBLE.notes" >>"$rows"
     ran=$(cell tests)
-    [ "$ran" != good ] || ran=$(echo $float_tests $double_tests)
-    printf '%-15s %-11s %-9s %-9s %s\n' "$(cell hashes)" "$ran" "$(cell files)" "$target" "$*: $arguments"
+    [ "$ran" != good ] || ran="$float_tests${double_tests:+ $double_tests}"
+    printf '%-15s %-11s %-9s %-9s %s\n' "$(cell hashes)" "$ran" "$(cell files)" "$target" \
+        "$*: $arguments"
     cat "$out/FLOAT.notes.logs" "$out/DOUBLE.notes.logs"
 }
 
