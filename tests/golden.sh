@@ -100,7 +100,7 @@ half() {
 cell() {
     cat "$out/FLOAT.notes" "$out/DOUBLE.notes" | awk -v name="$1" '
         $1 == name && $2 == "skipped" && !worst { worst = $2 }
-        $1 == name && ($2 == "good" || $2 == "same") && (!worst || worst == "skipped") { worst = $2 }
+        $1 == name && $2 ~ /good|same/ && (!worst || worst == "skipped") { worst = $2 }
         $1 == name && $2 ~ /[A-Z]/ { worst = $2 }
         END { print worst ? worst : "-" }'
 }

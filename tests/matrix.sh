@@ -120,18 +120,20 @@ cross() {
 }
 
 part_linux() {
-    arguments=1 files=yes float_tests=files double_tests=api target=glibc
+    arguments=1 files=yes target=glibc
+    # Their tests are run by make test.
     try_row gcc -std=c99 -O1
     try_row clang -std=c99 -O1
-    target=musl
+    target=musl float_tests=files double_tests=api
     try_row musl-gcc -std=c99 -O1
+    float_tests='' double_tests=''
     try_row musl-gcc -std=c99 -O1 -DBACKPROP_NO_SIMD -DBACKPROP_EXACT
-    target=glibc
+    target=glibc float_tests=files
     try_row tcc -DBACKPROP_EXACT
     target=i386
     runs env i686-linux-gnu-gcc -static &&
         build_row i686-linux-gnu-gcc -std=c99 -O1 -DBACKPROP_EXACT -msse2 -mfpmath=sse -static
-    # Of the tests of calls, which take minutes under qemu, those that look at memory instead.
+    # The tests of calls take minutes under qemu.
     double_tests=simd arguments="1 plain"
     cross aarch64 aarch64-linux-gnu-gcc -std=c99 -O1 &&
         compare_examples aarch64-linux-gnu-gcc -static
