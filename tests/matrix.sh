@@ -174,7 +174,6 @@ part_windows() {
         build_row $windows_gcc -std=gnu17 -O2 -ffp-contract=fast
         build_row $windows_gcc -std=c99 -O0
         arguments="avx512 avx2 sse2 plain"
-        build_row unmended_gcc -std=c99 -O1 -DBACKPROP_EXACT
         build_row unmended_gcc -std=c99 -O2 -DBACKPROP_EXACT
         compare_examples $windows_gcc
     fi
