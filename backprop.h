@@ -2823,6 +2823,20 @@ static const bpi_kernels bpi_kernels_plain = {
 #else
 #include <cpuid.h>
 #endif
+/* Windows keeps the stack on boundaries of 16 bytes, and gcc for it moves its vectors of 32 and 64
+ * bytes there as if they stood on boundaries of their own, which faults (gcc bug 54412). So the
+ * assembler is told to make every such move in this file one that may be unaligned: the same on
+ * aligned memory, and as fast. */
+#if defined(__MINGW64__) && !defined(__clang__)
+__asm__(".ifndef bpi_unaligned_moves\n"
+        ".set bpi_unaligned_moves, 1\n"
+        ".macro vmovaps operands:vararg\n vmovups \\operands\n .endm\n"
+        ".macro vmovapd operands:vararg\n vmovupd \\operands\n .endm\n"
+        ".macro vmovdqa operands:vararg\n vmovdqu \\operands\n .endm\n"
+        ".macro vmovdqa32 operands:vararg\n vmovdqu32 \\operands\n .endm\n"
+        ".macro vmovdqa64 operands:vararg\n vmovdqu64 \\operands\n .endm\n"
+        ".endif\n");
+#endif
 #define BPI_PASS BPI_PASS_SSE2
 #include BACKPROP_H_FILE
 #define BPI_PASS BPI_PASS_AVX2

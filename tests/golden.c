@@ -3,9 +3,11 @@
  *     golden                  compares with the hashes below
  *     golden all              prints the hashes instead, as the table wants them
  *     golden [all] avx2 3     with an instruction set, with so many threads
+ *     golden write TO         trains a network, saves it as TO and exports it as TO.c
+ *     golden read FROM TO     the same with the network in the file FROM
  *
  * Trains small networks on data made here out of integers, and hashes all the bits that come of
- * it. test_golden.sh runs it for every compiler, option and processor that it finds. */
+ * it. test_golden.sh and matrix.sh run it for every compiler, option and processor there is. */
 #define BACKPROP_IMPLEMENTATION
 #include "backprop.h"
 #include "tests/check.h"
@@ -122,13 +124,13 @@ static void make_examples(const run *r, size_t n_0, size_t n_L)
     uint64_t state = n_0;
     size_t e, j;
     for (e = 0; e < r->count; e++) {
-        const size_t class = draw(&state, 10) % n_L;
+        const size_t digit = draw(&state, 10) % n_L;
         if (r->digits)
             make_digit(x + e * n_0, n_0, &state);
         else
             make_dense(x + e * n_0, n_0, &state);
         for (j = 0; j < n_L; j++)
-            y[e * n_L + j] = r->digits ? j == class : (bp_real)draw(&state, 257) / 256;
+            y[e * n_L + j] = r->digits ? j == digit : (bp_real)draw(&state, 257) / 256;
     }
 }
 
@@ -229,6 +231,47 @@ static hashes perform(const run *r)
     return made;
 }
 
+/* ---- files ---- */
+
+/* A trained network, to which are added numbers that are hard to write and to round. */
+static bp_status make_net(bp_net **net)
+{
+    static const double hard[] = { -0.0, 1e-40, 1e38, 1.0 / 3 };
+    const run *r = &runs[4];
+    bp_data data = { 0, x, y, NULL, NULL };
+    hashes unused = { 0, 0 };
+    bp_status status;
+    size_t i;
+    data.count = r->count;
+    make_examples(r, (size_t)r->sizes[0], (size_t)r->sizes[2]);
+    *net = bp_create(r->sizes, 3, 5);
+    status = train(r, *net, &data, &unused);
+    for (i = 0; status == BP_OK && i < sizeof hard / sizeof *hard; i++)
+        (*net)->parameters[i] = (bp_real)hard[i];
+    return status;
+}
+
+/* Writes the network of a file, or without one that of make_net. */
+static int keep(const char *from, const char *to)
+{
+    const size_t length = strlen(to);
+    char *to_c = (char *)malloc(length + 3);
+    bp_net *net = NULL;
+    bp_status status = from ? bp_load(&net, from) : make_net(&net);
+    CHECK(status == BP_OK, "%s: %s", from ? from : "training", bp_status_string(status));
+    status = bp_save(net, to);
+    CHECK(status == BP_OK, "%s: %s", to, bp_status_string(status));
+    if (to_c) {
+        memcpy(to_c, to, length);
+        memcpy(to_c + length, ".c", 3);
+    }
+    status = bp_export_c(net, to_c, "golden");
+    CHECK(status == BP_OK, "%s.c: %s", to, bp_status_string(status));
+    bp_free(net);
+    free(to_c);
+    return check_report("golden");
+}
+
 /* ---- output ---- */
 
 static char *hexadecimal(uint64_t value, char *text)
@@ -275,6 +318,10 @@ int main(int argc, char **argv)
     char text[2][20];
     int all = 0;
     size_t i;
+    if (argc > 2 && strcmp(argv[1], "write") == 0)
+        return keep(NULL, argv[2]);
+    if (argc > 3 && strcmp(argv[1], "read") == 0)
+        return keep(argv[2], argv[3]);
     if (!understand(argc, argv, &all))
         return check_report("golden");
     for (i = 0; i < sizeof runs / sizeof *runs; i++) {
