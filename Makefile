@@ -19,6 +19,10 @@ help:
 	@echo '  make test        build and run the tests'
 	@echo '  make mnist-full  fetch all of MNIST, train 784-100-10 for 30 epochs, report'
 	@echo '  make bench       measure the speed'
+	@echo '  make firmware    read digits and learn XOR on an emulated Cortex-M (BOARD=m0, m3, m4, m7)'
+	@echo '  make matrix      the same bits on every platform whose tools are installed'
+	@echo '  make fuzz        feed it random bytes and arguments for ten minutes'
+	@echo '  make coverage    lines and branches of the header that the tests reach'
 	@echo '  make clean       remove build/'
 	@echo
 	@echo '  CC=clang CFLAGS=-g   another compiler, further options'
@@ -42,7 +46,19 @@ mnist-full: build/mnist
 bench:
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' QUICK='$(QUICK)' DATA='$(DATA)' sh tests/bench/run.sh
 
+firmware:
+	@$(MAKE) -s -f examples/firmware/Makefile CC='$(CC)' CFLAGS='$(CFLAGS)'
+
+matrix:
+	@sh tests/matrix.sh
+
+fuzz:
+	@sh tests/fuzz/run.sh 85
+
+coverage:
+	@sh tests/coverage.sh
+
 clean:
 	rm -rf build
 
-.PHONY: all help demo test mnist-full bench clean
+.PHONY: all help demo test mnist-full bench firmware matrix fuzz coverage clean
