@@ -28,7 +28,7 @@ test_clang_tidy() {
     check "clang-tidy, examples" clang-tidy --quiet examples/*.c -- $plain
     check "clang-tidy, tests" clang-tidy --quiet \
         --checks='-clang-analyzer-*' tests/*.c tests/build/*.c \
-        -- $plain -DHERE=here
+        -- $plain
 }
 
 # gcc 12 follows a way on which a network does not fit into memory measured for it, and so calls
@@ -69,13 +69,13 @@ test_cppcheck() {
     for precision in BACKPROP_FLOAT BACKPROP_DOUBLE; do
         check "cppcheck, $precision" cppcheck --quiet --std=c99 --error-exitcode=1 \
             --enable=warning,performance,portability,style $suppressions -I. -D$precision=1 \
-            -DBACKPROP_NO_SIMD=1 -DHERE=here examples/*.c tests/*.c tests/build/*.c
+            -DBACKPROP_NO_SIMD=1 examples/*.c tests/*.c tests/build/*.c
     done
 }
 
 test_shellcheck() {
     have shellcheck || return
-    check "shellcheck" shellcheck -x tests/*.sh tests/bench/*.sh examples/data/*.sh .ci/run
+    check "shellcheck" shellcheck -x tests/*.sh tests/bench/*.sh tests/fuzz/*.sh examples/data/*.sh .ci/run
 }
 
 if [ -n "${THOROUGH:-}" ]; then
