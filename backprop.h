@@ -907,8 +907,8 @@ static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *aren
 {
     size_t layers = (size_t)net->layer_count;
     int l, counting = arena->base == NULL;
-    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2 * bpi_block_count(net),
-                                         sizeof(uint32_t));
+    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2,
+                                         bpi_block_count(net) * sizeof(uint32_t));
     space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));

@@ -33,6 +33,7 @@ compare() {
     for name in $names; do
         check "$precision $name.c, $compiler $*" $compiler "$@" $strict $CFLAGS -c -o "$out/$name.o" "$out/$name.c"
     done
+    # shellcheck disable=SC2046
     check "linking, $precision $compiler $*" $compiler $CFLAGS -o "$out/compare" "$out/compare.o" \
         "$out/impl.o" $(printf "$out/%s.o " $names)
     check "outputs, $precision $compiler $*" "$out/compare"
