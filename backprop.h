@@ -2798,7 +2798,7 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
 #ifdef __clang__
-#define BPI_UNROLL /* it does so unasked */
+#define BPI_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define BPI_UNROLL _Pragma("GCC unroll 8")
 #endif
@@ -3563,6 +3563,49 @@ BPI_STRIP(6)
 #endif
 #undef BPI_STRIP
 
+/* The same for a single example: eight neurons at a time, as the sums of four wait for each other. */
+BPI_TARGET static void BPI_N(strip_one)(const BPI_N(tile) *tile, size_t first, size_t last)
+{
+    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
+    const size_t tail = inputs % BPI_LANES, count = tile->blocks[0];
+    const bp_real *w[8];
+    size_t j, m, b, offset;
+    for (j = first; j < last; j += 8) {
+        BPI_FOUR s[2], other[2];
+        bp_real z[2][4];
+        BPI_N(clear)(&s[0]);
+        BPI_N(clear)(&s[1]);
+        for (m = 0; m < 8; m++)
+            w[m] = tile->layer->weights + bpi_min(j + m, outputs - 1) * inputs;
+        for (offset = 0; offset < BPI_LANES; offset += BPI_W) {
+            const size_t part = BPI_N(part)(tail, offset);
+            other[0] = s[0];
+            other[1] = s[1];
+            BPI_N(clear)(&s[0]);
+            BPI_N(clear)(&s[1]);
+            for (b = 1; b <= count; b++) {
+                for (m = 0; m < 8 && tile->far; m++)
+                    BPI_PREFETCH(w[m] + 8 * inputs + tile->blocks[b]);
+                BPI_N(dots)(1, tile->a, w, tile->blocks[b] + offset, BPI_W, &s[0]);
+                BPI_N(dots)(1, tile->a, w + 4, tile->blocks[b] + offset, BPI_W, &s[1]);
+            }
+            if (part) {
+                BPI_N(dots)(1, tile->a, w, inputs - tail + offset, part, &s[0]);
+                BPI_N(dots)(1, tile->a, w + 4, inputs - tail + offset, part, &s[1]);
+            }
+            if (offset > 0) {
+                BPI_N(join)(&s[0], &other[0]);
+                BPI_N(join)(&s[1], &other[1]);
+            }
+        }
+        BPI_N(fold)(&s[0], z[0]);
+        BPI_N(fold)(&s[1], z[1]);
+        BPI_N(place)(tile, z[0], 0, j);
+        if (j + 4 < last)
+            BPI_N(place)(tile, z[1], 0, j + 4);
+    }
+}
+
 /* The tile for so many rows; it may have more, which are then copies of the last. */
 BPI_LOCAL size_t BPI_N(tile_for)(size_t n)
 {
@@ -3604,7 +3647,10 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
             if (!rows.dense)
                 BPI_N(list_blocks)(tile.a, tile.rows, inputs, blocks,
                                    bpi_rows_from(rows, i + tile.rows), &largest);
-            strip[BPI_N(tile_for)(tile.narrow ? outputs : tile.rows)](&tile, j, last);
+            if (tile.rows == 1 && !tile.narrow)
+                BPI_N(strip_one)(&tile, j, last);
+            else
+                strip[BPI_N(tile_for)(tile.narrow ? outputs : tile.rows)](&tile, j, last);
             if (last == outputs)
                 BPI_N(activate)(tile.z, tile.rows * outputs);
         }
@@ -4019,7 +4065,6 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const int wanted, const bp_re
         part = BPI_N(part)(inputs, k);
         x = BPI_N(load_part)(a + k, part);
         s = wanted ? BPI_N(load_part)(below + k, part) : zero;
-        BPI_UNROLL
         for (j = 0; j < rows; j++) {
             bp_real *to = w + (size_t)j * inputs + k;
             before = BPI_N(load_part)(to, part);
