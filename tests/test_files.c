@@ -1171,17 +1171,20 @@ static void test_arithmetic(void)
     bp_net *net = small_net();
     int fused;
     for (fused = 0; fused < 2; fused++) {
-        bpi_kernels kernels = *net->kernels;
+        bpi_kernels kernels = *bpi_kernels_of(net);
         const bpi_kernels *before = net->kernels;
+        int now;
         file f;
         kernels.fused = fused;
         net->kernels = &kernels;
+        /* A build with one set of kernels takes that, whatever the network says. */
+        now = bpi_kernels_of(net)->fused;
         CHECK(bp_export_c(net, C_PATH, "n") == BP_OK, "export");
         net->kernels = before;
         slurp(&f, C_PATH);
         f.bytes[f.size] = 0;
-        CHECK((strstr((const char *)f.bytes, "volatile") == NULL) == fused, "fused: %d", fused);
-        CHECK((strstr((const char *)f.bytes, "odd_sum") != NULL) == fused, "fused: %d", fused);
+        CHECK((strstr((const char *)f.bytes, "volatile") == NULL) == now, "fused: %d", now);
+        CHECK((strstr((const char *)f.bytes, "odd_sum") != NULL) == now, "fused: %d", now);
     }
     bp_free(net);
 }
