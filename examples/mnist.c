@@ -35,6 +35,9 @@
 enum { MAX_SIZES = 16, MISREAD_SHOWN = 12, PATH_SIZE = 1024 };
 
 /* Ends the program: one sentence on what is wrong, and nothing written. */
+#ifdef __GNUC__
+__attribute__((noreturn))
+#endif
 static void fail(const char *format, ...)
 {
     va_list values;
@@ -246,7 +249,7 @@ static int is_utf8(void)
     const char *name = is_set("LC_ALL") ? "LC_ALL" : is_set("LC_CTYPE") ? "LC_CTYPE" : "LANG";
     const char *locale = getenv(name);
 
-    return !is_set(name) || strstr(locale, "UTF-8") || strstr(locale, "utf8") ||
+    return !locale || !*locale || strstr(locale, "UTF-8") || strstr(locale, "utf8") ||
            strstr(locale, "utf-8") || strstr(locale, "UTF8");
 }
 
@@ -620,7 +623,7 @@ static int largest(const bp_real *a)
 static void read_all(const bp_net *net, digits *test, reading *readings)
 {
     bp_real *x = (bp_real *)malloc(sizeof *x * test->pixels);
-    bp_real a[CLASSES], y[CLASSES];
+    bp_real a[CLASSES] = { 0 }, y[CLASSES];
     size_t i;
 
     if (!x)

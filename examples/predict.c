@@ -108,7 +108,7 @@ static int read_pgm_body(FILE *f, picture *p, int plain, long white, const char 
     const long count = p->width * p->height;
     long i, value;
 
-    p->ink = (unsigned char *)malloc((size_t)count);
+    p->ink = (unsigned char *)calloc((size_t)count, 1);
     if (!p->ink)
         return idx_fail(error, path, "there is not enough memory for the picture");
     for (i = 0; i < count; i++) {

@@ -254,8 +254,8 @@ static int understand(int argc, char **argv, int *all)
     for (i = 1; i < argc; i++) {
         if (strcmp(argv[i], "all") == 0)
             *all = 1;
-        else if (atoi(argv[i]) > 0)
-            threads = atoi(argv[i]);
+        else if (strtol(argv[i], NULL, 10) > 0)
+            threads = (int)strtol(argv[i], NULL, 10);
         else
             simd = argv[i];
     }

@@ -456,6 +456,26 @@ static void check_refused(const int *widths, int count, const char *what)
     CHECK_BYTES(space, before, sizeof before, "%s", what);
 }
 
+/* As many parameters as a size_t counts the bytes of, 2^bits - 1: what stands beside them has no
+ * room. The products of these widths come to that for an even and for an odd number of bits. */
+static void test_no_room_beside(void)
+{
+    const int bits = (int)sizeof(size_t) * 8 - (sizeof(bp_real) == 8 ? 3 : 2), half = bits / 2;
+    const int power = (int)((uint32_t)1 << half) - 1; /* 2^half - 1, at most INT_MAX */
+    int widths[4];
+    widths[2] = 1;
+    if (bits % 2) {
+        widths[0] = power;
+        widths[1] = 2 * power;
+        check_refused(widths, 3, "an odd number of bits");
+    } else {
+        widths[0] = power - 1;
+        widths[1] = power;
+        widths[3] = power / 2;
+        check_refused(widths, 4, "an even number of bits");
+    }
+}
+
 static void test_bad_sizes(void)
 {
     enum { DEEP = 40 };
@@ -541,6 +561,7 @@ static void test_null_arguments(const bp_net *net)
     check_invalid(bp_predict_in(net, x, 0, r.outputs, space, SPACE), "no examples");
     check_invalid(bp_predict_in(net, x, 1, NULL, space, SPACE), "no outputs");
     check_invalid(bp_predict_in(net, x, 1, r.outputs, NULL, SPACE), "no workspace");
+    CHECK(bp_predict_in(net, x, 1, r.outputs, NULL, 0) == BP_OUT_OF_MEMORY, "a workspace of 0");
     check_invalid(bp_evaluate(NULL, &given, &r.evaluation), "no network");
     check_invalid(bp_evaluate(net, &given, NULL), "no result");
     check_invalid(bp_evaluate_in(net, &given, NULL, space, SPACE), "no result");
@@ -598,6 +619,8 @@ static void test_bad_training(bp_net *net)
     check_invalid(bp_train(net, NULL, &training), "no data");
     check_invalid(bp_train_in(net, &given, &training, NULL, SPACE), "no workspace");
     CHECK(bp_workspace_size(net, NULL, &training) == 0, "settings without data: a size");
+    bp_update(net, NULL, 1);
+    bp_update(NULL, before.parameters, 1);
     CHECK_BYTES(net->parameters, before.parameters, sizeof before.parameters, "bad settings");
     /* The extremes that are allowed, and reports that nobody wants. */
     training.epochs = 0;
@@ -623,6 +646,9 @@ static void test_huge_counts(bp_net *net)
     CHECK(status == BP_OUT_OF_MEMORY, "%s", bp_status_string(status));
     status = bp_train_in(net, &data, &training, space, SPACE);
     CHECK(status == BP_OUT_OF_MEMORY, "%s", bp_status_string(status));
+    training.batch_size = 0;
+    CHECK(bp_workspace_size(net, &data, &training) == 0, "a size, and a gradient");
+    training.batch_size = 1;
     training.in_order = 1;
     CHECK(bp_workspace_size(net, &data, &training) > 0, "in order no indices are held");
 }
@@ -654,6 +680,7 @@ int main(void)
     net = fresh();
     test_structure();
     test_bad_sizes();
+    test_no_room_beside();
     test_bad_data(net);
     test_null_arguments(net);
     test_bad_training(net);

@@ -1140,7 +1140,8 @@ static void test_names(void)
 {
     static const char *const bad[] = { "",     " ",      "1net", "my net", "net-1", "net.x", "n\n",
                                        "int",  "static", "double", "n(",   "\xC3\xA4", "for",
-                                       "inline", "restrict", "_Bool", "void", "while", "sizeof" };
+                                       "inline", "restrict", "_Bool", "void", "while", "sizeof",
+                                       "n{" };
     static const char *const good[] = { "n", "digits", "_net", "net_1", "N", "intern", "in" };
     bp_net *net = small_net();
     file old, now;
@@ -1157,6 +1158,28 @@ static void test_names(void)
         bp_status status = bp_export_c(net, C_PATH, good[i]);
         CHECK(status == BP_OK, "\"%s\": %s", good[i], bp_status_string(status));
         check_tidy(good[i], 1);
+    }
+    bp_free(net);
+}
+
+/* What rounds products on their own is exported so that no compiler fuses them, and the rest so
+ * that none rounds twice. */
+static void test_arithmetic(void)
+{
+    bp_net *net = small_net();
+    int fused;
+    for (fused = 0; fused < 2; fused++) {
+        bpi_kernels kernels = *net->kernels;
+        const bpi_kernels *before = net->kernels;
+        file f;
+        kernels.fused = fused;
+        net->kernels = &kernels;
+        CHECK(bp_export_c(net, C_PATH, "n") == BP_OK, "export");
+        net->kernels = before;
+        slurp(&f, C_PATH);
+        f.bytes[f.size] = 0;
+        CHECK((strstr((const char *)f.bytes, "volatile") == NULL) == fused, "fused: %d", fused);
+        CHECK((strstr((const char *)f.bytes, "odd_sum") != NULL) == fused, "fused: %d", fused);
     }
     bp_free(net);
 }
@@ -1217,6 +1240,7 @@ int main(void)
     test_paths();
     test_systems();
     test_names();
+    test_arithmetic();
     test_locale();
     remove(PATH);
     remove(C_PATH);

@@ -654,6 +654,41 @@ static void test_promised_bits(void)
           twice.gradient, twice.update);
 }
 
+/* Below n, and fair: the draws of the last, incomplete stretch are thrown away. For this n that is
+ * nearly every second draw, and the rest go through unchanged. */
+static void test_random_below(void)
+{
+    const uint64_t n = ((uint64_t)1 << 63) + 1;
+    uint64_t state = 1, same = 1;
+    int i, thrown = 0;
+    for (i = 0; i < 100; i++) {
+        const uint64_t got = bpi_random_below(&state, n);
+        uint64_t want = bpi_random(&same);
+        for (; want >= n; want = bpi_random(&same))
+            thrown++;
+        CHECK(got == want, "draw %d", i);
+    }
+    CHECK(thrown > 50 && thrown < 200, "%d thrown away", thrown);
+}
+
+/* The exact product and sum where the halves of a factor would overflow: 2^1000 (1 + 2^-52) 2^-1000 (1 + 2^-52) - 1 - 2^-51 is 2^-104 and nothing else. */
+static void test_extreme_products(void)
+{
+#ifdef BACKPROP_DOUBLE
+    const double near_1 = 1 + ref_power_of_two(-52), far = ref_power_of_two(1000);
+    const double near_2 = -1 - ref_power_of_two(-51), error = ref_power_of_two(-104);
+    double got[5];
+    int i;
+    got[0] = bpi_fma(near_1 * far, near_1 / far, near_2);
+    got[1] = bpi_fma(-near_1 * far, -near_1 / far, near_2);
+    got[2] = bpi_fma(near_1 / far, near_1 * far, near_2);
+    got[3] = bpi_fma(-near_1 / far, -near_1 * far, near_2);
+    got[4] = bpi_fma(near_1, near_1, near_2);
+    for (i = 0; bpi_kernels_plain.fused && i < 5; i++)
+        CHECK(got[i] >= error && got[i] <= error, "product %d: %a", i, got[i]);
+#endif
+}
+
 int main(void)
 {
     static const shape company[] = {
@@ -669,5 +704,7 @@ int main(void)
     for (i = 0; i < 4; i++)
         predict_in_company(&company[i], i);
     test_promised_bits();
+    test_random_below();
+    test_extreme_products();
     return check_report("math");
 }

@@ -1,0 +1,89 @@
+#!/bin/sh
+# test_static.sh - static analysis without a finding: clang-tidy with clang's analyzer (the
+# checks are in .clang-tidy), gcc's analyzer, cppcheck and shellcheck. It takes minutes: with THOROUGH=1 only.
+# Whatever is told to keep quiet has its reason beside it. Lists of words:
+# shellcheck disable=SC2086
+out=build/tests/static
+mkdir -p "$out" || exit 1
+. tests/check.sh
+plain="-std=c99 -I. -DBACKPROP_NO_SIMD"
+
+have() {
+    command -v "$1" >/dev/null 2>&1 || {
+        skip "no $1"
+        return 1
+    }
+}
+
+# In tests, clang's analyzer loses track of arrays whose lengths come from the network, and of a
+# va_list from one function to the next; the sanitizers and valgrind see to these.
+test_clang_tidy() {
+    have clang-tidy || return
+    for precision in -DBACKPROP_FLOAT -DBACKPROP_DOUBLE; do
+        for simd in -DBACKPROP_NO_SIMD -UBACKPROP_NO_SIMD; do
+            check "clang-tidy, header, $precision $simd" clang-tidy --quiet tests/build/impl.c -- \
+                -std=c99 -I. $precision $simd
+        done
+    done
+    check "clang-tidy, examples" clang-tidy --quiet examples/*.c -- $plain
+    check "clang-tidy, tests" clang-tidy --quiet \
+        --checks='-clang-analyzer-*' tests/*.c tests/build/*.c \
+        -- $plain -DHERE=here
+}
+
+# gcc 12 follows a way on which a network does not fit into memory measured for it, and so calls
+# the pointer null in programs that go on to use it.
+test_gcc_analyzer() {
+    have gcc || return
+    if ! works gcc -fanalyzer; then
+        skip "gcc has no -fanalyzer"
+        return
+    fi
+    for options in -DBACKPROP_FLOAT "-DBACKPROP_NO_SIMD -DBACKPROP_DOUBLE -DBACKPROP_EXACT"; do
+        check "gcc -fanalyzer, $options" gcc -std=c99 -O1 -fanalyzer -Werror -I. $options -c \
+            -o "$out/object.o" tests/build/impl.c
+    done
+    for source in examples/*.c; do
+        check "gcc -fanalyzer, $source" gcc $plain -O1 -fanalyzer -Werror \
+            -Wno-analyzer-null-dereference -c -o "$out/object.o" "$source"
+    done
+}
+
+# Kept quiet: a NaN is neither below nor above zero (incorrectLogicOperator, oppositeExpression);
+# what is constant in one configuration is not in another (knownConditionTrueFalse, duplicate...);
+# declarations stand at the head of a function (variableScope); -Wshadow watches names, here all
+# files count as one (shadow...); callbacks have the type of their table (constParameter); members
+# that give a union its alignment (unusedStructMember); a value given back to the next round of a
+# loop (unreadVariable, redundantAssignment); what is filled through a pointer (uninitvar,
+# ctuuninitvar), which valgrind and clang watch; an assignment beside a comparison in the head of
+# a for (clarifyCondition).
+quiet="incorrectLogicOperator oppositeExpression knownConditionTrueFalse duplicateExpression
+    duplicateValueTernary variableScope shadowVariable shadowFunction constParameter
+    unusedStructMember unreadVariable redundantAssignment uninitvar ctuuninitvar
+    clarifyCondition"
+
+test_cppcheck() {
+    have cppcheck || return
+    suppressions=
+    for id in $quiet; do suppressions="$suppressions --suppress=$id"; done
+    for precision in BACKPROP_FLOAT BACKPROP_DOUBLE; do
+        check "cppcheck, $precision" cppcheck --quiet --std=c99 --error-exitcode=1 \
+            --enable=warning,performance,portability,style $suppressions -I. -D$precision=1 \
+            -DBACKPROP_NO_SIMD=1 -DHERE=here examples/*.c tests/*.c tests/build/*.c
+    done
+}
+
+test_shellcheck() {
+    have shellcheck || return
+    check "shellcheck" shellcheck -x tests/*.sh tests/bench/*.sh examples/data/*.sh .ci/run
+}
+
+if [ -n "${THOROUGH:-}" ]; then
+    test_clang_tidy
+    test_gcc_analyzer
+    test_cppcheck
+else
+    skip "the analyzers take minutes: THOROUGH=1"
+fi
+test_shellcheck
+report test_static
