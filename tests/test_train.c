@@ -665,6 +665,28 @@ static void test_overflow(void)
     make_examples();
 }
 
+/* Inputs of zero keep the weights where they are, and only the biases would overflow; and a network
+ * that has lost a parameter is not trained at all. */
+static void test_lost_parameters(void)
+{
+    static const int one[] = { 1, 1 };
+    static const bp_real zeros[2] = { 0, 0 }, far[2] = { -1000, -1000 };
+    const bp_data data = { 2, zeros, far, NULL, NULL };
+    bp_training training = settings(1, 2, LARGEST);
+    bp_net *net = create(one, 2, 1), *before = bp_clone(net);
+    CHECK(bp_train(net, &data, &training) == BP_DIVERGED, "biases overflow");
+    check_same_parameters(net, before, "biases that would overflow");
+    net->parameters[0] = (bp_real)(LARGEST * ref_power_of_two(40));
+    net->parameters[0] *= (bp_real)LARGEST;
+    training.learning_rate = 1;
+    CHECK(bp_train(net, &data, &training) == BP_DIVERGED, "an infinite weight");
+    CHECK(net->epochs_trained == 0, "%u epochs", (unsigned)net->epochs_trained);
+    net->parameters[0] = before->parameters[0];
+    check_same_parameters(net, before, "a network that had lost a weight");
+    bp_free(net);
+    bp_free(before);
+}
+
 #ifdef BACKPROP_DOUBLE
 /* Targets so large that the cost overflows and the parameters do not. */
 static void test_cost_overflow(void)
@@ -874,6 +896,7 @@ int main(void)
     test_bad_numbers();
     test_bad_numbers_when_reading();
     test_overflow();
+    test_lost_parameters();
 #ifdef BACKPROP_DOUBLE
     test_cost_overflow();
 #endif
