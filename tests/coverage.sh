@@ -81,7 +81,7 @@ else
             cover "$source" $precision
         done
         cover tests/test_math.c $precision -DBACKPROP_NO_SIMD -DBACKPROP_EXACT
-        cover tests/test_math.c $precision -march=native
+        cover tests/test_simd.c $precision -march=native
         ! works "$CC" -fopenmp || cover tests/test_train.c $precision -fopenmp
     done
     # Machines that lack what this one has.

@@ -200,7 +200,7 @@ test_objects() {
     # Constant tables of pointers are relocated, and so look writable, where code may be moved.
     position=
     ! works "$CC" -fno-pic -no-pie || position="-fno-pic"
-    for switch in -DBACKPROP_FLOAT -DBACKPROP_DOUBLE -DBACKPROP_NO_SIMD; do
+    for switch in $switches; do
         symbols $src/impl.c $switch
         none "$switch: nothing global but bp_" '^([^b]|b[^p]|bp[^_]).* [A-TV-Z]$'
         none "$switch: no writable data" ' [bBdDC]$'
@@ -220,9 +220,9 @@ test_objects() {
     none "neither malloc nor stdio" ' U$'
 }
 
-# Names that the header leaves defined in the user's file.
+# test_macros OPTION: names that the header leaves defined in the user's file.
 test_macros() {
-    if ! $CC -std=c99 -I. -dD -E $src/impl.c >"$out/macros" 2>/dev/null; then
+    if ! $CC -std=c99 -I. $1 -dD -E $src/impl.c >"$out/macros" 2>/dev/null; then
         skip "$CC does not list macros"
         return
     fi
@@ -230,8 +230,8 @@ test_macros() {
         ours && $1 == "#define" { sub(/\(.*/, "", $2); defined[$2] = 1 }
         ours && $1 == "#undef" { delete defined[$2] }
         END { for (name in defined) print name }' "$out/macros" >"$out/symbols"
-    check "macros are listed" grep BACKPROP_VERSION "$out/symbols"
-    none "no macro but BACKPROP_ and BPI_" '^([^B]|B[^AP]|BP[^I_])'
+    check "$1: macros are listed" grep BACKPROP_VERSION "$out/symbols"
+    none "$1: no macro but BACKPROP_ and BPI_" '^([^B]|B[^AP]|BP[^I_])'
 }
 
 test_warnings
@@ -242,5 +242,7 @@ copies -DBACKPROP_FLOAT 4
 copies -DBACKPROP_DOUBLE 8
 test_switches
 test_objects
-test_macros
+for switch in $switches; do
+    test_macros $switch
+done
 report test_build

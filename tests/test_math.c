@@ -671,20 +671,23 @@ static void test_random_below(void)
     CHECK(thrown > 50 && thrown < 200, "%d thrown away", thrown);
 }
 
-/* The exact product and sum where the halves of a factor would overflow: 2^1000 (1 + 2^-52) 2^-1000 (1 + 2^-52) - 1 - 2^-51 is 2^-104 and nothing else. */
+/* The exact product and sum where the halves of a factor would overflow, or the
+ * product's error underflow: 2^1000 (1 + 2^-52) 2^-1000 (1 + 2^-52) - 1 - 2^-51 is 2^-104 and nothing else. */
 static void test_extreme_products(void)
 {
 #ifdef BACKPROP_DOUBLE
     const double near_1 = 1 + ref_power_of_two(-52), far = ref_power_of_two(1000);
     const double near_2 = -1 - ref_power_of_two(-51), error = ref_power_of_two(-104);
-    double got[5];
+    double got[6];
     int i;
     got[0] = bpi_fma(near_1 * far, near_1 / far, near_2);
     got[1] = bpi_fma(-near_1 * far, -near_1 / far, near_2);
     got[2] = bpi_fma(near_1 / far, near_1 * far, near_2);
     got[3] = bpi_fma(-near_1 / far, -near_1 * far, near_2);
     got[4] = bpi_fma(near_1, near_1, near_2);
-    for (i = 0; bpi_kernels_plain.fused && i < 5; i++)
+    got[5] = bpi_fma(near_1 * ref_power_of_two(-450), near_1 * ref_power_of_two(-450),
+                     near_2 * ref_power_of_two(-900)) * ref_power_of_two(900);
+    for (i = 0; bpi_kernels_plain.fused && i < 6; i++)
         CHECK(got[i] >= error && got[i] <= error, "product %d: %a", i, got[i]);
 #endif
 }
