@@ -96,6 +96,7 @@ test_readme() {
         sort -u); do
         check "make $target" grep "^$target:" Makefile
     done
+    # shellcheck disable=SC2020
     for path in $(tr '`() ' '\n\n\n\n' <README.md |
         sed -n 's/^\(\(examples\|tests\)\/[A-Za-z0-9_./-]*[a-z]\)$/\1/p' | sort -u); do
         check "$path is there" [ -e "$path" ]
@@ -127,6 +128,8 @@ words() {
 test_licence() {
     sed -n '/>>licence$/,$p' backprop.h | words >"$out/header.words"
     sed '1,/^---/d' LICENSE | words | sed 's/^ //; s/ $//' >"$out/licence.words"
+    # The pattern is for grep.
+    # shellcheck disable=SC2016
     check "LICENSE stands at the end of the header" awk '
         NR == FNR { header = header $0; next } { licence = licence $0 }
         END { exit index(header, licence) == 0 || length(licence) < 2000 }' \

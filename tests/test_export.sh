@@ -34,6 +34,7 @@ compare() {
         check "$precision $name.c, $compiler $*" $compiler "$@" $strict $CFLAGS -c -o "$out/$name.o" "$out/$name.c"
     done
     check "linking, $precision $compiler $*" $compiler $CFLAGS -o "$out/compare" "$out/compare.o" \
+    # shellcheck disable=SC2046
         "$out/impl.o" $(printf "$out/%s.o " $names)
     check "outputs, $precision $compiler $*" "$out/compare"
 }
