@@ -461,12 +461,12 @@ static void check_refused(const int *widths, int count, const char *what)
 static void test_no_room_beside(void)
 {
     const int bits = (int)sizeof(size_t) * 8 - (sizeof(bp_real) == 8 ? 3 : 2), half = bits / 2;
-    const int power = (int)((uint32_t)1 << half) - 1; /* 2^half - 1, at most INT_MAX */
+    const int power = (int)(((uint32_t)1 << half) - 1); /* 2^half - 1, at most INT_MAX */
     int widths[4];
     widths[2] = 1;
     if (bits % 2) {
         widths[0] = power;
-        widths[1] = 2 * power;
+        widths[1] = (int)(2 * (uint32_t)power);
         check_refused(widths, 3, "an odd number of bits");
     } else {
         widths[0] = power - 1;

@@ -33,8 +33,9 @@ compare() {
     for name in $names; do
         check "$precision $name.c, $compiler $*" $compiler "$@" $strict $CFLAGS -c -o "$out/$name.o" "$out/$name.c"
     done
-    check "linking, $precision $compiler $*" $compiler $CFLAGS -o "$out/compare" "$out/compare.o" \
+    # A list of files:
     # shellcheck disable=SC2046
+    check "linking, $precision $compiler $*" $compiler $CFLAGS -o "$out/compare" "$out/compare.o" \
         "$out/impl.o" $(printf "$out/%s.o " $names)
     check "outputs, $precision $compiler $*" "$out/compare"
 }
