@@ -680,6 +680,8 @@ static void test_lost_parameters(void)
     net->parameters[0] *= (bp_real)LARGEST;
     training.learning_rate = 1;
     CHECK(bp_train(net, &data, &training) == BP_DIVERGED, "an infinite weight");
+    training.epochs = 0;
+    CHECK(bp_train(net, &data, &training) == BP_DIVERGED, "an infinite weight, no epochs");
     CHECK(net->epochs_trained == 0, "%u epochs", (unsigned)net->epochs_trained);
     net->parameters[0] = before->parameters[0];
     check_same_parameters(net, before, "a network that had lost a weight");
