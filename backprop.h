@@ -3685,8 +3685,6 @@ typedef struct BPI_N(range) {
 BPI_LOCAL void BPI_N(finish)(const int what, BPI_V s, bp_real *out, const bp_real *a, size_t part,
                              BPI_V minus_eta)
 {
-    if (part == 0)
-        return;
     if (what == BPI_ERROR) {
         BPI_V a_k = BPI_N(load_part)(a, part);
         s = BPI_MUL(s, BPI_MUL(a_k, BPI_SUB(BPI_SET1(1), a_k)));

@@ -82,6 +82,7 @@ else
         done
         cover tests/test_math.c $precision -DBACKPROP_NO_SIMD -DBACKPROP_EXACT
         cover tests/test_simd.c $precision -march=native
+        cover tests/test_simd.c $precision -DBACKPROP_NO_SIMD
         ! works "$CC" -fopenmp || cover tests/test_train.c $precision -fopenmp
     done
     # Machines that lack what this one has.

@@ -377,6 +377,16 @@ static void test_batches(void)
     }
 }
 
+/* Layers of more weights than a cache holds, as first and as second: taken in groups of neurons,
+ * their examples in stretches, and copied. */
+static void test_large(void)
+{
+    static const size_t batches[] = { 1, 13, 0 };
+    static const int second[] = { 20, 1100, 300, 3 }, first[] = { 1100, 300, 3 };
+    test_net(second, 4, DENSE, 70, batches);
+    test_net(first, 3, BLOCKS, 20, batches + 1);
+}
+
 /* ---- the sigmoid, of anything ---- */
 
 /* With no weights the pre-activations are the biases. */
@@ -486,6 +496,7 @@ int main(void)
     test_sigmoid();
     test_rows();
     test_batches();
+    test_large();
     test_remainders();
     return check_report("simd");
 }
