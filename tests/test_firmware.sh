@@ -92,7 +92,7 @@ sizes_of_board() {
     check "$1: predicting alone" arm-none-eabi-gcc $(cpu "$1") -std=gnu99 -Os -I. -c \
         -o "$out/$1.lean.o" tests/build/lean.c
     within "$1: code that predicts" $(($(code $made/$1/digit_net.o) - $(parameters))) 2048
-    within "$1: code that predicts, of backprop.h" "$(code "$out/$1.lean.o")" 4096
+    within "$1: code that predicts, of backprop.h" "$(code "$out/$1.lean.o")" 2048
     within "$1: code that trains" "$(code $made/$1/xor.o)" 8192
     within "$1: stack, predicting" "$(memory $1 'Stack used:')" 1024
     within "$1: stack, training" "$(memory $1 stack)" 1024
@@ -108,8 +108,10 @@ sizes_of_desktop() {
     check "predicting alone" $CC $options -I. -c -o "$out/lean.o" tests/build/lean.c
     check "training alone" $CC $options -I. -c -o "$out/xor.o" $here/xor.c
     within "desktop: code that predicts" $(($(code "$out/digit_net.o") - $(parameters))) 2048
-    within "desktop: code that predicts, of backprop.h" "$(code "$out/lean.o")" 6144
-    within "desktop: code that trains" "$(code "$out/xor.o")" 12288
+    within "desktop: code that predicts, of backprop.h" "$(code "$out/lean.o")" 2560
+    # clang takes more.
+    case $CC in *clang*) most=16384 ;; *) most=10240 ;; esac
+    within "desktop: code that trains" "$(code "$out/xor.o")" $most
 }
 
 test_desktop
