@@ -3609,7 +3609,7 @@ BPI_TARGET static void BPI_N(strip_one)(const BPI_N(tile) *tile, size_t first, s
 /* The tile for so many rows; it may have more, which are then copies of the last. */
 BPI_LOCAL size_t BPI_N(tile_for)(size_t n)
 {
-    return n <= 2 ? n : n <= 4 ? 4 : 6;
+    return n <= 2 || BPI_TILE == 2 ? bpi_min(n, 2) : n <= 4 ? 4 : 6;
 }
 
 BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,

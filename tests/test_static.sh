@@ -60,11 +60,11 @@ test_gcc_analyzer() {
 # that give a union its alignment (unusedStructMember); a value given back to the next round of a
 # loop (unreadVariable, redundantAssignment); what is filled through a pointer (uninitvar,
 # ctuuninitvar), which valgrind and clang watch; an assignment beside a comparison in the head of
-# a for (clarifyCondition).
+# a for (clarifyCondition); one number handed over as an array of one (objectIndex).
 quiet="incorrectLogicOperator oppositeExpression knownConditionTrueFalse duplicateExpression
     duplicateValueTernary variableScope shadowVariable shadowFunction constParameter
     unusedStructMember unreadVariable redundantAssignment uninitvar ctuuninitvar
-    clarifyCondition"
+    clarifyCondition objectIndex"
 
 test_cppcheck() {
     have cppcheck || return

@@ -308,7 +308,7 @@ static void test_once(const char *path, bp_status want,
 int main(int argc, char **argv)
 {
     const char *what = argc > 2 ? argv[1] : "";
-    const int times = argc > 3 ? atoi(argv[3]) : 0;
+    const int times = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 0;
     shared *see = (shared *)mmap(NULL, sizeof *see, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     make_examples();
