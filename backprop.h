@@ -2797,8 +2797,14 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
-#ifdef __clang__
+#if defined(__clang__)
+/* Unrolled, it takes minutes to compile with a sanitizer. */
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
+    __has_feature(thread_sanitizer)
+#define BPI_UNROLL
+#else
 #define BPI_UNROLL _Pragma("clang loop unroll(full)")
+#endif
 #else
 #define BPI_UNROLL _Pragma("GCC unroll 8")
 #endif
