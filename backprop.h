@@ -1108,8 +1108,8 @@ static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
         delta = pass->space->delta[l - 1] + first * inputs;
-        bpi_kernels_of(net)->hidden_error(&net->layers[l], above, pass->space->a[l - 1] + first * inputs,
-                                   n, delta);
+        bpi_kernels_of(net)->hidden_error(&net->layers[l], above,
+                                          pass->space->a[l - 1] + first * inputs, n, delta);
     }
 }
 
@@ -1442,7 +1442,8 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
                                                      net->parameter_count, run->eta))
             status = BP_DIVERGED;
         if (status == BP_OK)
-            bpi_kernels_of(net)->update(net->parameters, space->gradient, net->parameter_count, run->eta);
+            bpi_kernels_of(net)->update(net->parameters, space->gradient, net->parameter_count,
+                                        run->eta);
         return status;
     }
     /* one example's errors come later, together with the update */
@@ -3530,8 +3531,8 @@ BPI_LOCAL int BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, const bp_r
 }
 
 /* z of the neurons first ... last-1 (one four, if they are the tile's rows). Rows longer than
- * STRETCH blocks are taken in stretches, so that those of the examples stay in the first cache while
- * they meet one four of neurons after the other. */
+ * STRETCH blocks are taken in stretches, so that those of the examples stay in the first cache
+ * while they meet one four of neurons after the other. */
 BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t first, size_t last)
 {
     enum { STRETCH = 128, FOURS = 4 };
@@ -3569,7 +3570,8 @@ BPI_STRIP(6)
 #endif
 #undef BPI_STRIP
 
-/* The same for a single example: eight neurons at a time, as the sums of four wait for each other. */
+/* The same for a single example: eight neurons at a time, as the sums of four wait for each
+ * other. */
 BPI_TARGET static void BPI_N(strip_one)(const BPI_N(tile) *tile, size_t first, size_t last)
 {
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
@@ -3724,10 +3726,10 @@ BPI_LOCAL void BPI_N(finish_some)(const int vectors, const int what, const BPI_F
     }
 }
 
-/* Tiles of out: its rows i ... i_end-1, tall at a time, and columns k ... k_end-1, so many vectors at
- * a time (a single one may be a part), for t = first ... first+count-1; x[t - first] is the row of x
- * less its columns before `skipped`. A tile may be taller than what is left: the last row is then
- * computed again. */
+/* Tiles of out: its rows i ... i_end-1, tall at a time, and columns k_first ... k_end-1, so many
+ * vectors at a time (a single one may be a part), for t = first ... first+count-1; x[t - first] is
+ * row t of x, less its columns before `skipped`. A tile may be taller than what is left: the last
+ * row is then computed again. */
 BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(job) *job,
                               const BPI_N(range) *at, size_t i, size_t i_end, size_t k_first,
                               size_t k_end)
@@ -3772,8 +3774,8 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(job
     BPI_UNROLL                                                                                    \
     for (r = 0; r < tall; r++)                                                                    \
         if (r < rows)                                                                             \
-    BPI_N(finish_some)(vectors, what, &s[r], job->out + row[r] + k, job->beside + row[r] + k, part, \
-                       minus_eta)
+            BPI_N(finish_some)(vectors, what, &s[r], job->out + row[r] + k,                       \
+                               job->beside + row[r] + k, part, minus_eta)
             if (what == BPI_DESCEND) {
                 BPI_FINISH(BPI_DESCEND);
             } else if (what == BPI_ERROR) {
@@ -3831,9 +3833,9 @@ BPI_TARGET static void BPI_N(combine_all)(const BPI_N(job) *job, const BPI_N(ran
     }
 }
 
-/* Rows first ... first+count-1 of x into out, in the order that suits the caches: few rows of x stay
- * there while out goes by row after row; of many, a few columns do, copied where the rows would
- * take too many pages. */
+/* Rows first ... first+count-1 of x into out, in the order that suits the caches: few rows of x
+ * stay there while out goes by row after row; of many, a few columns do, copied where the rows
+ * would take too many pages. */
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, bpi_rows x, size_t first,
                                            size_t count, int last)
 {

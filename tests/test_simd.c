@@ -365,7 +365,8 @@ static void test_batches(void)
     static const size_t batches[] = { 1, 2, 3, 7, 10, 16, 32, 70, 256, 300, 1000, 0 };
     static const size_t few[] = { 1, 10, 32, 256, 300, 0 }, large[] = { 1, 5, 32, 0 };
     static const int xor[] = { 2, 3, 1 }, line[] = { 17, 1 }, small[] = { 5, 3 };
-    static const int odd[] = { 123, 77, 31, 5 }, digits[] = { 784, 13, 10 }, wide[] = { 784, 30, 10 };
+    static const int odd[] = { 123, 77, 31, 5 }, digits[] = { 784, 13, 10 };
+    static const int wide[] = { 784, 30, 10 };
     int kind;
     for (kind = 0; kind < KINDS; kind++) {
         test_net(xor, 3, kind, 310, batches);

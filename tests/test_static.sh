@@ -1,6 +1,7 @@
 #!/bin/sh
 # test_static.sh - static analysis without a finding: clang-tidy with clang's analyzer (the
-# checks are in .clang-tidy), gcc's analyzer, cppcheck and shellcheck. It takes minutes: with THOROUGH=1 only.
+# checks are in .clang-tidy), gcc's analyzer, cppcheck and shellcheck. All but the last take
+# minutes: with THOROUGH=1 only.
 # Whatever is told to keep quiet has its reason beside it. Lists of words:
 # shellcheck disable=SC2086
 out=build/tests/static
@@ -79,7 +80,8 @@ test_cppcheck() {
 
 test_shellcheck() {
     have shellcheck || return
-    check "shellcheck" shellcheck -x tests/*.sh tests/bench/*.sh tests/fuzz/*.sh examples/data/*.sh .ci/run
+    check "shellcheck" shellcheck -x tests/*.sh tests/bench/*.sh tests/fuzz/*.sh \
+        examples/data/*.sh .ci/run
 }
 
 if [ -n "${THOROUGH:-}" ]; then
