@@ -561,19 +561,19 @@ typedef struct bpi_kernels {
     bp_real (*fma)(bp_real a, bp_real b, bp_real c); /* a b + c as the others compute it */
     /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks has room
      * for n_{l-1} / BPI_LANES + 1 numbers: which blocks of inputs are not all zero, and in front
-     * how many; of the last examples, when it returns. Returns the largest |a_ik|, as far as the
-     * a_ik are numbers. */
-    bp_real (*forward)(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks, bp_real *out);
+     * how many; of the last examples, when it returns. Returns a bound of all |a_ik|. */
+    bp_real (*forward)(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
+                       bp_real *out);
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
     void (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a, size_t n,
                          bp_real *delta);
     /* B3: dw_jk += sum_i delta_ij a_ik; db_j likewise. Rows of delta are stride apart: the layer
      * may be some neurons of a wider one. */
-    void (*gradient)(const bp_layer *layer, const bp_real *delta, size_t stride, bpi_rows a,
-                     size_t n, bp_real *dw, bp_real *db);
+    void (*gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
+                     const bpi_rows *a, size_t n, bp_real *dw, bp_real *db);
     /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
-    void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride, bpi_rows a,
-                    size_t n, bp_real eta);
+    void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
+                    const bpi_rows *a, size_t n, bp_real eta);
     /* B2, B3 and U for one example in one pass over the weights: the error of the layer below
      * into below, unless it is NULL, and then w_jk -= eta delta_j a_k; b_j likewise. Without
      * below, blocks is as forward left it for a. */
@@ -582,7 +582,7 @@ typedef struct bpi_kernels {
     /* U: parameters -= eta gradient. */
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
     /* The largest magnitude in n rows; larger than any number if one is not finite. */
-    bp_real (*largest)(bpi_rows rows, size_t n);
+    bp_real (*largest)(const bpi_rows *rows, size_t n);
 } bpi_kernels;
 
 /* The things the machine room (>>machine) provides. */
@@ -604,11 +604,12 @@ typedef struct bpi_arena {
 /* Room for count items of size bytes, aligned to BPI_ALIGN. */
 static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
 {
-    const size_t limit = (size_t)-1 - 2 * BPI_ALIGN;
+    const size_t limit = (size_t)-1 - 2 * BPI_ALIGN, half = (size_t)1 << 4 * sizeof(size_t);
     size_t misaligned = (size_t)((uintptr_t)arena->base + arena->used) % BPI_ALIGN;
     size_t skip = arena->base && misaligned ? BPI_ALIGN - misaligned : 0;
     void *place;
-    if (arena->overflow || (count && size > limit / count) ||
+    /* divisions take long: two halves of a word have a product that fits */
+    if (arena->overflow || ((count | size) >= half && count && size > limit / count) ||
         count * size > limit - arena->used) {
         arena->overflow = 1;
         return NULL;
@@ -868,7 +869,7 @@ static bp_real bpi_largest_parameter(const bp_net *net)
     all.index = NULL;
     all.ahead = 0;
     all.dense = 0;
-    return bpi_kernels_of(net)->largest(all, 1);
+    return bpi_kernels_of(net)->largest(&all, 1);
 }
 
 /* ---- working memory of a call ---- */
@@ -893,14 +894,20 @@ typedef struct bpi_space {
     bp_real *gradient;
 } bpi_space;
 
-/* Blocks in the widest input of a layer. */
-static size_t bpi_block_count(const bp_net *net)
+/* The widest input of layers[first] and those above. */
+static size_t bpi_widest(const bp_net *net, int first)
 {
     int l, widest = 0;
-    for (l = 0; l < net->layer_count; l++)
+    for (l = first; l < net->layer_count; l++)
         if (net->layers[l].inputs > widest)
             widest = net->layers[l].inputs;
-    return (size_t)widest / BPI_LANES + 2;
+    return (size_t)widest;
+}
+
+/* Room for the list of blocks of any layer. */
+static size_t bpi_block_count(const bp_net *net)
+{
+    return bpi_widest(net, 0) / BPI_LANES + 2;
 }
 
 static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *arena)
@@ -1006,20 +1013,21 @@ static bpi_rows bpi_matrix(const bp_real *base, int width)
     return rows;
 }
 
-static const bp_real *bpi_row(bpi_rows rows, size_t i)
+static const bp_real *bpi_row(const bpi_rows *rows, size_t i)
 {
-    return rows.base + rows.stride * (rows.index ? rows.index[i] : i);
+    return rows->base + rows->stride * (rows->index ? rows->index[i] : i);
 }
 
 /* The same from row i on. */
-static bpi_rows bpi_rows_from(bpi_rows rows, size_t i)
+static bpi_rows bpi_rows_from(const bpi_rows *rows, size_t i)
 {
-    if (rows.index)
-        rows.index += i;
+    bpi_rows from = *rows;
+    if (from.index)
+        from.index += i;
     else
-        rows.base += rows.stride * i;
-    rows.ahead = rows.ahead > i ? rows.ahead - i : 0;
-    return rows;
+        from.base += from.stride * i;
+    from.ahead = from.ahead > i ? from.ahead - i : 0;
+    return from;
 }
 
 /* A pass of n examples through the network and back. */
@@ -1037,14 +1045,14 @@ typedef struct bpi_pass {
 static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
 {
     const bp_net *net = pass->net;
-    bpi_rows a = bpi_rows_from(pass->x, first);
+    bpi_rows a = bpi_rows_from(&pass->x, first);
     bp_real largest = 0;
     int l;
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
         const bp_real found = bpi_kernels_of(net)->forward(
-            layer, a, n, l == 0 ? blocks : blocks + bpi_block_count(net), out);
+            layer, &a, n, l == 0 ? blocks : blocks + bpi_block_count(net), out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
         a.dense = 1;
@@ -1056,7 +1064,7 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
 
 /* sum_j (a_j - y_j)^2 over n examples. The square of a float is exact in a double, so that there
  * is one rounding an addition; four partial sums an example do not wait for one another. */
-static double bpi_squares(const bp_net *net, const bp_real *a, bpi_rows y, size_t n)
+static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y, size_t n)
 {
     const size_t outputs = (size_t)bpi_outputs(net);
     double sum = 0;
@@ -1078,7 +1086,7 @@ static double bpi_squares(const bp_net *net, const bp_real *a, bpi_rows y, size_
 }
 
 /* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) */
-static void bpi_output_error(int outputs, const bp_real *a, bpi_rows y, size_t n, bp_real scale,
+static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t n, bp_real scale,
                              bp_real *delta)
 {
     size_t i;
@@ -1102,8 +1110,9 @@ static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
     const bp_net *net = pass->net;
     int l = net->layer_count - 1, outputs = bpi_outputs(net);
     bp_real *delta = pass->space->delta[l] + first * (size_t)outputs;
-    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs,
-                     bpi_rows_from(pass->y, first), n, pass->scale, delta);
+    const bpi_rows y = bpi_rows_from(&pass->y, first);
+    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs, &y, n, pass->scale,
+                     delta);
     for (; l > 0; l--) {
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
@@ -1132,11 +1141,11 @@ static void bpi_learn(const bpi_pass *pass, int l, size_t first, size_t last)
     if (first == last)
         return;
     if (pass->gradient)
-        bpi_kernels_of(net)->gradient(&layer, delta, stride, a, pass->n,
+        bpi_kernels_of(net)->gradient(&layer, delta, stride, &a, pass->n,
                                pass->gradient + (layer.weights - net->parameters),
                                pass->gradient + (layer.biases - net->parameters));
     else
-        bpi_kernels_of(net)->descend(&layer, delta, stride, a, pass->n, pass->eta);
+        bpi_kernels_of(net)->descend(&layer, delta, stride, &a, pass->n, pass->eta);
 }
 
 /* ---- threads: each takes its part of the examples, then its part of the neurons, and so every
@@ -1247,7 +1256,7 @@ static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, si
         return status;
     pass->n = n;
     bpi_share(bpi_pass_examples, pass);
-    *squares += bpi_squares(net, pass->space->a[net->layer_count - 1], pass->y, n);
+    *squares += bpi_squares(net, pass->space->a[net->layer_count - 1], &pass->y, n);
     return bpi_is_finite(*squares) ? BP_OK : BP_DIVERGED;
 }
 
@@ -1298,7 +1307,7 @@ static int bpi_update_is_finite(const bp_net *net, const bp_real *parameters,
 
 /* The same for the update that a batch of deltas makes, in the order of the kernels. */
 static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const bp_real *delta,
-                                 bpi_rows a, size_t n, bp_real eta)
+                                 const bpi_rows *a, size_t n, bp_real eta)
 {
     size_t j, k, i, outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     for (j = 0; j < outputs; j++) {
@@ -1354,7 +1363,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
         /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
         bp_real input = l == 0 ? bpi_largest_input(run->space) : 1;
-        bp_real error = bpi_kernels_of(net)->largest(delta, n);
+        bp_real error = bpi_kernels_of(net)->largest(&delta, n);
         bp_real bound = (bp_real)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && bpi_is_number((double)most))
@@ -1369,7 +1378,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
         return 1;
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
-        if (!bpi_descent_is_finite(net, layer, run->space->delta[l], x, n, run->eta))
+        if (!bpi_descent_is_finite(net, layer, run->space->delta[l], &x, n, run->eta))
             return 0;
         x = bpi_matrix(run->space->a[l], layer->outputs);
     }
@@ -1394,7 +1403,7 @@ static bp_real bpi_step_bound(const bpi_run *run, double squares, bp_real input)
 
 /* A single example goes back through each layer's weights once, errors and update together; so
  * it must be known beforehand that nothing will overflow. 0, and nothing done, if it may. */
-static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squares)
+static int bpi_step_one(bpi_run *run, const bp_real *x, const bpi_rows *y, double squares)
 {
     const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
@@ -1419,8 +1428,8 @@ static int bpi_step_one(bpi_run *run, const bp_real *x, bpi_rows y, double squar
         return 1;
     }
     for (bound = 0, l = 0; l < net->layer_count; l++) {
-        error = bpi_kernels_of(net)->largest(
-            bpi_matrix(space->delta[l], net->layers[l].outputs), 1);
+        const bpi_rows delta = bpi_matrix(space->delta[l], net->layers[l].outputs);
+        error = bpi_kernels_of(net)->largest(&delta, 1);
         error *= l == 0 ? input : 1;
         bound = error > bound ? error : bound;
     }
@@ -1453,7 +1462,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
     if (status != BP_OK)
         return status;
     if (n == 1) {
-        if (bpi_step_one(run, bpi_row(pass.x, 0), pass.y, *squares))
+        if (bpi_step_one(run, bpi_row(&pass.x, 0), &pass.y, *squares))
             return BP_OK;
         pass.scale = bpi_error_scale(net, 1);
         bpi_errors(&pass, 0, 1);
@@ -1574,53 +1583,53 @@ BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real
 
 /* ---- prediction and evaluation ---- */
 
-/* Activations of hidden layers alternate between two buffers; the last go to outputs. */
-static size_t bpi_predict_row(const bp_net *net)
-{
-    int l, widest = 0;
-    for (l = 0; l < net->layer_count - 1; l++)
-        if (net->layers[l].outputs > widest)
-            widest = net->layers[l].outputs;
-    return (size_t)widest;
-}
-
-/* Bytes to predict with that many rows at once. */
+/* Bytes to predict with that many rows (at most BPI_ROWS) at once: the activations of hidden layers
+ * alternate between two buffers. 0 if they overflow. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows)
 {
-    size_t row = bpi_predict_row(net), limit = ((size_t)-1 / 4 - BPI_ALIGN) / sizeof(bp_real);
-    size_t blocks = bpi_block_count(net) * sizeof(uint32_t) + BPI_ALIGN;
-    return row > limit / rows ? 0 : 2 * rows * row * sizeof(bp_real) + BPI_ALIGN + blocks;
+    const uint64_t size = 2 * BPI_ALIGN + bpi_block_count(net) * sizeof(uint32_t) +
+                          2 * sizeof(bp_real) * (uint64_t)bpi_widest(net, 1) * rows;
+    return (size_t)size == size ? (size_t)size : 0;
 }
 
-BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t count,
-                                bp_real *outputs, void *workspace, size_t size)
+/* Predicts with that many rows at once, in a workspace that is large enough. */
+static void bpi_predict(const bp_net *net, const bp_real *inputs, size_t count, bp_real *outputs,
+                        void *workspace, size_t rows)
 {
-    size_t row, rows, n;
-    uint32_t *blocks;
-    bp_real *buffer;
+    const size_t width = bpi_widest(net, 1);
     bpi_arena arena = bpi_arena_at(workspace);
-    if (!net || !inputs || !count || !outputs || (!workspace && size))
-        return BP_INVALID_ARGUMENT;
-    if (!workspace || bpi_predict_size(net, 1) == 0 || size < bpi_predict_size(net, 1))
-        return BP_OUT_OF_MEMORY;
-    row = bpi_predict_row(net);
-    blocks = (uint32_t *)bpi_take(&arena, bpi_block_count(net), sizeof(uint32_t));
-    rows = row ? (size - arena.used - BPI_ALIGN) / (2 * row * sizeof(bp_real)) : count;
-    rows = bpi_min(bpi_min(rows, count), BPI_ROWS);
-    buffer = (bp_real *)bpi_take(&arena, 2 * rows * row, sizeof(bp_real));
+    uint32_t *blocks = (uint32_t *)bpi_take(&arena, bpi_block_count(net), sizeof(uint32_t));
+    bp_real *buffer = (bp_real *)bpi_take(&arena, 2 * rows * width, sizeof(bp_real));
+    size_t n;
     for (; count; count -= n) {
         bpi_rows a = bpi_matrix(inputs, bpi_inputs(net));
         int l, last = net->layer_count - 1;
         n = bpi_min(count, rows);
         for (l = 0; l <= last; l++) {
-            bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * row;
-            bpi_kernels_of(net)->forward(&net->layers[l], a, n, blocks, out);
-            a = bpi_matrix(out, net->layers[l].outputs);
+            bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * width;
+            bpi_kernels_of(net)->forward(&net->layers[l], &a, n, blocks, out);
+            a.base = out;
+            a.stride = (size_t)net->layers[l].outputs;
             a.dense = 1;
         }
         inputs += n * (size_t)bpi_inputs(net);
         outputs += n * (size_t)bpi_outputs(net);
     }
+}
+
+BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t count,
+                                bp_real *outputs, void *workspace, size_t size)
+{
+    size_t need, row, rows = BPI_ROWS;
+    if (!net || !inputs || !count || !outputs || (!workspace && size))
+        return BP_INVALID_ARGUMENT;
+    need = bpi_predict_size(net, 1);
+    if (!workspace || need == 0 || size < need)
+        return BP_OUT_OF_MEMORY;
+    row = 2 * sizeof(bp_real) * bpi_widest(net, 1);
+    if (row * BPI_ROWS > size - need)
+        rows = 1 + (size - need) / row;
+    bpi_predict(net, inputs, count, outputs, workspace, bpi_min(rows, count));
     return BP_OK;
 }
 
@@ -1667,7 +1676,7 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
         if (status != BP_OK)
             return status;
         for (i = 0; i < n; i++, a += outputs)
-            correct += (size_t)bpi_is_correct(a, bpi_row(pass.y, i), outputs);
+            correct += (size_t)bpi_is_correct(a, bpi_row(&pass.y, i), outputs);
     }
     result->cost = bpi_mean_cost(net, squares, data->count);
     result->correct = correct;
@@ -1691,20 +1700,21 @@ BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t co
 {
     unsigned char stack[BPI_STACK];
     void *workspace = stack;
-    size_t size = sizeof stack;
-    bp_status status;
+    size_t rows, size;
     if (!net || !inputs || !count || !outputs)
         return BP_INVALID_ARGUMENT;
-    if (bpi_predict_size(net, bpi_min(count, 32)) > size || bpi_predict_size(net, 32) == 0) {
-        size = bpi_predict_size(net, bpi_min(count, BPI_ROWS));
-        workspace = bpi_allocate(size);
+    rows = bpi_min(count, 32);
+    size = bpi_predict_size(net, rows);
+    if (size == 0 || size > sizeof stack) {
+        rows = bpi_min(count, BPI_ROWS);
+        workspace = bpi_allocate(bpi_predict_size(net, rows));
     }
     if (!workspace)
         return BP_OUT_OF_MEMORY;
-    status = bp_predict_in(net, inputs, count, outputs, workspace, size);
+    bpi_predict(net, inputs, count, outputs, workspace, rows);
     if (workspace != stack)
         BACKPROP_FREE(workspace);
-    return status;
+    return BP_OK;
 }
 
 /* These allocate; what bp_workspace_size finds invalid, the call itself will find too. */
@@ -2649,12 +2659,12 @@ static bp_real bpi_dot(const bp_real *w, const bp_real *a, size_t n)
     return lane[0];
 }
 
-static bp_real bpi_largest_plain(bpi_rows rows, size_t n)
+static bp_real bpi_largest_plain(const bpi_rows *rows, size_t n)
 {
     bp_real largest = 0;
     size_t i, k;
     for (i = 0; i < n; i++)
-        for (k = 0; k < rows.stride; k++) {
+        for (k = 0; k < rows->stride; k++) {
             bp_real x = bpi_row(rows, i)[k], magnitude = x < 0 ? -x : x;
             /* once not a number, always not a number: then no comparison holds */
             if (!(magnitude <= largest) && bpi_is_number((double)largest))
@@ -2663,7 +2673,7 @@ static bp_real bpi_largest_plain(bpi_rows rows, size_t n)
     return largest;
 }
 
-static bp_real bpi_forward_plain(const bp_layer *layer, bpi_rows a, size_t n, uint32_t *blocks,
+static bp_real bpi_forward_plain(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
                                  bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
@@ -2697,7 +2707,7 @@ static void bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above, 
 }
 
 static void bpi_gradient_plain(const bp_layer *layer, const bp_real *delta, size_t stride,
-                               bpi_rows a, size_t n, bp_real *dw, bp_real *db)
+                               const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     size_t i, j, k;
@@ -2711,7 +2721,7 @@ static void bpi_gradient_plain(const bp_layer *layer, const bp_real *delta, size
 }
 
 static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, size_t stride,
-                              bpi_rows a, size_t n, bp_real eta)
+                              const bpi_rows *a, size_t n, bp_real eta)
 {
     enum { STRETCH = 64 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
@@ -2738,10 +2748,11 @@ static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, size_
 static void bpi_descend_one_plain(const bp_layer *layer, const bp_real *delta, const bp_real *a,
                                   bp_real eta, uint32_t *blocks, bp_real *below)
 {
+    const bpi_rows row = bpi_matrix(a, layer->inputs);
     (void)blocks;
     if (below)
         bpi_hidden_error_plain(layer, delta, a, 1, below);
-    bpi_descend_plain(layer, delta, 0, bpi_matrix(a, layer->inputs), 1, eta);
+    bpi_descend_plain(layer, delta, 0, &row, 1, eta);
 }
 
 static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
@@ -3114,6 +3125,12 @@ typedef __m128 bpi_v_sse2;
 #define BPI_NAME "avx2"
 #define BPI_TARGET BPI_TARGET_AVX2
 #define BPI_TILE 2
+/* n lanes of ones, from a table that slides */
+#define BPI_PART_MASK(n) _mm256_loadu_si256((const __m256i *)(const void *)                      \
+                                            ((const char *)bpi_ones + 32 - (n) * sizeof(bp_real)))
+#define BPI_LOAD_PART(p, n) BPI_OP(maskload)(p, BPI_PART_MASK(n))
+#define BPI_STORE_PART(p, n, x) BPI_OP(maskstore)(p, BPI_PART_MASK(n), x)
+static const int32_t bpi_ones[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
 #endif
 #define BPI_SET_FUSED 1
 #define BPI_MM _mm256_
@@ -3280,65 +3297,85 @@ BPI_LOCAL void BPI_N(join)(BPI_FOUR *s, const BPI_FOUR *t)
     s->d = BPI_ADD(t->d, s->d);
 }
 
-/* Lane i and lane i + half added until one is left, for four vectors at once. */
+/* Lane i and lane i + half added until one is left, for eight vectors at once. */
 #if BPI_PASS == BPI_PASS_WASM
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
 {
-    bp_real lane[4][BPI_N(width)];
+    const BPI_V each[8] = { s->a, s->b, s->c, s->d, t->a, t->b, t->c, t->d };
+    bp_real lane[BPI_N(width)], sum[8];
     size_t i, j, half;
-    BPI_STORE(lane[0], s->a);
-    BPI_STORE(lane[1], s->b);
-    BPI_STORE(lane[2], s->c);
-    BPI_STORE(lane[3], s->d);
-    for (j = 0; j < 4; j++) {
+    for (j = 0; j < 8; j++) {
+        BPI_STORE(lane, each[j]);
         for (half = BPI_W / 2; half; half /= 2)
             for (i = 0; i < half; i++)
-                lane[j][i] += lane[j][i + half];
-        z[j] = lane[j][0];
+                lane[i] += lane[i + half];
+        sum[j] = lane[0];
     }
+    for (j = 0; j < 8; j += BPI_W)
+        z[j / BPI_W] = BPI_LOAD(sum + j);
 }
-#elif BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
+#elif !defined(BACKPROP_DOUBLE) && (BPI_PASS == BPI_PASS_AVX2 || BPI_PASS == BPI_PASS_AVX512)
+BPI_LOCAL __m256 BPI_N(halves)(__m256 x, __m256 y)
 {
-    vst1q_f64(z, vpaddq_f64(s->a, s->b));
-    vst1q_f64(z + 2, vpaddq_f64(s->c, s->d));
+    return _mm256_add_ps(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+}
+BPI_LOCAL __m256 BPI_N(quarters)(__m256 x, __m256 y)
+{
+    const __m256d p = _mm256_castps_pd(x), q = _mm256_castps_pd(y);
+    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(p, q)),
+                         _mm256_castpd_ps(_mm256_unpackhi_pd(p, q)));
+}
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
+{
+    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s->a, t->a), BPI_N(halves)(s->b, t->b));
+    const __m256 y = BPI_N(quarters)(BPI_N(halves)(s->c, t->c), BPI_N(halves)(s->d, t->d));
+    z[0] = _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xdd));
+}
+#else
+#if BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+{
+    z[0] = vpaddq_f64(s->a, s->b);
+    z[1] = vpaddq_f64(s->c, s->d);
 }
 #elif BPI_PASS == BPI_PASS_NEON
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
 {
     float32x2_t a = vadd_f32(vget_low_f32(s->a), vget_high_f32(s->a));
     float32x2_t b = vadd_f32(vget_low_f32(s->b), vget_high_f32(s->b));
     float32x2_t c = vadd_f32(vget_low_f32(s->c), vget_high_f32(s->c));
     float32x2_t d = vadd_f32(vget_low_f32(s->d), vget_high_f32(s->d));
-    vst1q_f32(z, vcombine_f32(vpadd_f32(a, b), vpadd_f32(c, d)));
+    z[0] = vcombine_f32(vpadd_f32(a, b), vpadd_f32(c, d));
+}
+#elif !defined(BACKPROP_DOUBLE)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+{
+    __m128 x = _mm_add_ps(_mm_unpacklo_ps(s->a, s->b), _mm_unpackhi_ps(s->a, s->b));
+    __m128 y = _mm_add_ps(_mm_unpacklo_ps(s->c, s->d), _mm_unpackhi_ps(s->c, s->d));
+    z[0] = _mm_add_ps(_mm_movelh_ps(x, y), _mm_movehl_ps(y, x));
+}
+#elif BPI_PASS == BPI_PASS_SSE2
+BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+{
+    z[0] = _mm_add_pd(_mm_unpacklo_pd(s->a, s->b), _mm_unpackhi_pd(s->a, s->b));
+    z[1] = _mm_add_pd(_mm_unpacklo_pd(s->c, s->d), _mm_unpackhi_pd(s->c, s->d));
 }
 #else
-#if BPI_PASS == BPI_PASS_SSE2
-#define BPI_HALVES(x) (x)
-#elif defined(BACKPROP_DOUBLE)
-#define BPI_HALVES(x) _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd(x, 1))
-#else
-#define BPI_HALVES(x) _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1))
-#endif
-#ifdef BACKPROP_DOUBLE
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
+BPI_LOCAL __m256d BPI_N(halves)(__m256d x, __m256d y)
 {
-    __m128d a = BPI_HALVES(s->a), b = BPI_HALVES(s->b);
-    __m128d c = BPI_HALVES(s->c), d = BPI_HALVES(s->d);
-    _mm_storeu_pd(z, _mm_add_pd(_mm_unpacklo_pd(a, b), _mm_unpackhi_pd(a, b)));
-    _mm_storeu_pd(z + 2, _mm_add_pd(_mm_unpacklo_pd(c, d), _mm_unpackhi_pd(c, d)));
+    return _mm256_add_pd(_mm256_permute2f128_pd(x, y, 0x20), _mm256_permute2f128_pd(x, y, 0x31));
 }
-#else
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, bp_real *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
 {
-    __m128 a = BPI_HALVES(s->a), b = BPI_HALVES(s->b);
-    __m128 c = BPI_HALVES(s->c), d = BPI_HALVES(s->d);
-    a = _mm_add_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
-    c = _mm_add_ps(_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
-    _mm_storeu_ps(z, _mm_add_ps(_mm_movelh_ps(a, c), _mm_movehl_ps(c, a)));
+    const __m256d x = BPI_N(halves)(s->a, s->c), y = BPI_N(halves)(s->b, s->d);
+    z[0] = _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
 }
 #endif
-#undef BPI_HALVES
+BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
+{
+    BPI_N(fold_four)(s, z);
+    BPI_N(fold_four)(t, z + 4 / BPI_W);
+}
 #endif
 
 /* ---- forward ---- */
@@ -3357,43 +3394,32 @@ BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
         blocks[b + 1] = (uint32_t)(b * BPI_LANES);
 }
 
-/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, notes the largest
- * magnitude, and fetches the coming rows from memory while these are computed with. */
+/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, and fetches the
+ * coming rows, those from `next` on, while these are computed with. All bits are gathered in
+ * seen. */
 BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                          uint32_t *blocks, bpi_rows coming, BPI_V *largest)
+                                          uint32_t *blocks, const bpi_rows *from, size_t next,
+                                          BPI_V *seen)
 {
     const size_t line = BPI_ALIGN / sizeof(bp_real);
-    size_t k, i, v, count = 0;
-    for (i = 0; i < rows && i < coming.ahead; i++)
+    BPI_V all = *seen;
+    size_t k, i, count = 0;
+    for (i = 0; i < rows && next + i < from->ahead; i++)
         for (k = 0; k < inputs; k += line)
-            BPI_PREFETCH(bpi_row(coming, i) + k);
+            BPI_PREFETCH(bpi_row(from, next + i) + k);
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
-        BPI_V any = BPI_SET1(0), x;
-        for (i = 0; i < rows; i++)
-            for (v = 0; v < BPI_LANES; v += BPI_W) {
-                x = BPI_LOAD(a[i] + k + v);
-                any = BPI_OR(any, x);
-                *largest = BPI_MAX(BPI_ABS(x), *largest);
-            }
+        BPI_V any = BPI_N(block)(a[0] + k);
+        for (i = 1; i < rows; i++)
+            any = BPI_OR(any, BPI_N(block)(a[i] + k));
+        all = BPI_OR(all, any);
         blocks[count + 1] = (uint32_t)k;
         count += (size_t)BPI_ANY_NONZERO(any);
     }
     blocks[0] = (uint32_t)count;
     for (; k < inputs; k += BPI_W)
-        for (i = 0; i < rows; i++) {
-            const BPI_V x = BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k));
-            *largest = BPI_MAX(BPI_ABS(x), *largest);
-        }
-}
-
-/* a = s(z) in place */
-BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
-{
-    size_t j;
-    for (j = 0; j < count; j += BPI_W) {
-        const size_t part = BPI_N(part)(count, j);
-        BPI_N(store_part)(z + j, part, BPI_N(sigmoid)(BPI_N(load_part)(z + j, part)));
-    }
+        for (i = 0; i < rows; i++)
+            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k)));
+    *seen = all;
 }
 
 /* The largest of a vector's lanes. */
@@ -3407,8 +3433,25 @@ BPI_LOCAL bp_real BPI_N(most)(BPI_V x)
     return each[0];
 }
 
+/* The largest magnitude, and infinity once one is not finite. */
+BPI_TARGET static bp_real BPI_N(largest)(const bpi_rows *rows, size_t n)
+{
+    BPI_V largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
+    size_t i, k;
+    for (i = 0; i < n; i++) {
+        const bp_real *x = bpi_row(rows, i);
+        for (k = 0; k < rows->stride; k += BPI_W) {
+            BPI_V magnitude = BPI_ABS(BPI_N(load_part)(x + k, BPI_N(part)(rows->stride, k)));
+            if (BPI_ANY_NOT_LE(magnitude, limit))
+                return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS);
+            largest = BPI_MAX(largest, magnitude);
+        }
+    }
+    return BPI_N(most)(largest);
+}
+
 /* A layer of few inputs, a lane to each: vectors then go across the examples. */
-BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, bpi_rows rows, size_t n,
+BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_rows *rows, size_t n,
                                                bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
@@ -3418,9 +3461,9 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, bpi_rows r
         bp_real across[BPI_N(width)];
         part = bpi_min(BPI_W, n - i);
         for (k = 0; k < inputs; k++) {
-            for (r = 0; r < BPI_W && part > 1; r++)
+            for (r = 0; r < BPI_W; r++)
                 across[r] = r < part ? bpi_row(rows, i + r)[k] : 0;
-            a[k] = part > 1 ? BPI_LOAD(across) : BPI_SET1(bpi_row(rows, i)[k]);
+            a[k] = BPI_LOAD(across);
             largest = BPI_MAX(BPI_ABS(a[k]), largest);
         }
         for (j = 0; j < outputs; j++) {
@@ -3441,73 +3484,96 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, bpi_rows r
 /* A tile of the forward pass: some examples. */
 typedef struct BPI_N(tile) {
     const bp_layer *layer;
-    const bp_real *a[BPI_TILE < 4 ? 4 : BPI_TILE];
+    const bp_real *a[8];
     size_t rows;
-    int narrow; /* fewer than four neurons: they are the tile's rows, and examples its fours */
+    int narrow; /* fewer than four neurons: they are the tile's rows, and examples its columns */
     int far;    /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
-    bp_real *z; /* of the first example */
+    bp_real *out; /* of the first example */
 } BPI_N(tile);
 
-/* The sums of a tile are as many vectors as it takes to hold all lanes. */
+/* The sums of a tile: so many rows by four columns, or one row by eight, as fewer than eight sums
+ * would wait for one another. Each is as many vectors as it takes to hold all lanes. */
+#define BPI_FOURS(tall) ((tall) == 1 ? 2 : 1)
 #define BPI_PARTS ((int)BPI_LANES / (int)BPI_N(width))
 typedef BPI_FOUR BPI_N(sums)[BPI_PARTS][BPI_TILE];
+typedef BPI_V BPI_N(eight)[8 / (int)BPI_N(width)];
 
-/* z + b of four neurons of an example, or of four examples and a neuron */
-BPI_LOCAL void BPI_N(place)(const BPI_N(tile) *tile, const bp_real *z, size_t row, size_t j)
+/* a = s(z + b) for the sums of rows r and r + 1 with four columns, or of row r with eight. */
+BPI_TARGET static void BPI_N(activate)(const BPI_N(tile) *tile, size_t wide, size_t r, size_t j,
+                                       const BPI_V *z)
 {
-    const bp_real *b = tile->layer->biases + (tile->narrow ? row : j);
     const size_t outputs = (size_t)tile->layer->outputs;
-    bp_real *to = tile->z + (tile->narrow ? row : row * outputs + j);
-    const size_t count = tile->narrow ? tile->rows : bpi_min(4, outputs - j);
+    const int inside = !tile->narrow && r + 2 <= tile->rows && j + 4 <= outputs;
+    const bp_real *biases = tile->layer->biases;
+    bp_real b[8], a[8], *out = tile->out + r * outputs + j;
     size_t m;
-    if (count == 4 && !tile->narrow)
-        for (m = 0; m < 4; m++)
-            to[m] = z[m] + b[m];
-    else
-        for (m = 0; m < count; m++)
-            to[tile->narrow ? m * outputs : m] = z[m] + b[tile->narrow ? 0 : m];
+    if (inside) {
+        memcpy(b, biases + j, 4 * sizeof(bp_real));
+        memcpy(b + 4, biases + j, 4 * sizeof(bp_real));
+    } else {
+        for (m = 0; m < 8; m++)
+            b[m] = biases[bpi_min(tile->narrow ? r + m / wide : j + m % wide, outputs - 1)];
+    }
+    for (m = 0; m < 8; m += BPI_W)
+        BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], BPI_LOAD(b + m))));
+    if (inside) {
+        memcpy(out, a, 4 * sizeof(bp_real));
+        memcpy(out + outputs, a + 4, 4 * sizeof(bp_real));
+    } else {
+        for (m = 0; m < 8; m++) {
+            const size_t row = r + m / wide, column = j + m % wide;
+            if (tile->narrow && row < outputs && column < tile->rows)
+                tile->out[column * outputs + row] = a[m];
+            else if (!tile->narrow && row < tile->rows && column < outputs)
+                tile->out[row * outputs + column] = a[m];
+        }
+    }
 }
 
-/* Four vectors from each of four rows: s += x y */
+/* s += x y for a row or more of x and the columns of the tile */
 BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *x, const bp_real *const *y,
                            size_t k, size_t part, BPI_FOUR *s)
 {
     BPI_FOUR four;
-    int r;
-    four.a = BPI_N(load_part)(y[0] + k, part);
-    four.b = BPI_N(load_part)(y[1] + k, part);
-    four.c = BPI_N(load_part)(y[2] + k, part);
-    four.d = BPI_N(load_part)(y[3] + k, part);
-    BPI_UNROLL
-    for (r = 0; r < tall; r++)
-        BPI_N(add)(&s[r], BPI_N(load_part)(x[r] + k, part), &four);
+    int r, f;
+    for (f = 0; f < BPI_FOURS(tall); f++) {
+        four.a = BPI_N(load_part)(y[4 * f] + k, part);
+        four.b = BPI_N(load_part)(y[4 * f + 1] + k, part);
+        four.c = BPI_N(load_part)(y[4 * f + 2] + k, part);
+        four.d = BPI_N(load_part)(y[4 * f + 3] + k, part);
+        BPI_UNROLL
+        for (r = 0; r < tall; r++)
+            BPI_N(add)(&s[r + f], BPI_N(load_part)(x[r] + k, part), &four);
+    }
 }
 
-/* The dot products of the rows of a tile, x, with four others, y, over the n blocks from b on; with
+/* The dot products of the rows of a tile, x, with its columns, y, over the n blocks from b on; with
  * the last of them goes the tail behind the last whole block. On the way they are kept in sums; in
- * the end the lanes are added and the four of row r are z[r]; returns whether it is the end. */
+ * the end the lanes are added up into z; returns whether it is the end. */
 BPI_LOCAL int BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, const bp_real *const *x,
                              const bp_real *const *y, size_t b, size_t n,
-                             BPI_FOUR (*sums)[BPI_TILE], bp_real (*z)[4])
+                             BPI_FOUR (*sums)[BPI_TILE], BPI_N(eight) *z)
 {
     const uint32_t *block = tile->blocks + 1 + b, *end = block + n, *p;
     const size_t inputs = (size_t)tile->layer->inputs, tail = inputs % BPI_LANES;
-    const int last = b + n == tile->blocks[0];
+    const size_t next = 4 * (size_t)BPI_FOURS(tall) * inputs * sizeof(bp_real);
+    const int last = b + n == tile->blocks[0], count = tall * BPI_FOURS(tall);
     BPI_FOUR s[BPI_TILE];
     size_t offset, part;
     int r;
     for (offset = 0; offset < BPI_LANES; offset += BPI_W, sums++) {
         BPI_UNROLL
-        for (r = 0; r < tall; r++)
+        for (r = 0; r < count; r++)
             if (b == 0)
                 BPI_N(clear)(&s[r]);
             else
                 s[r] = sums[0][r];
         for (p = block; p < end; p++) {
-            /* from memory, the four neurons that come next */
-            for (r = 0; r < 4 && tile->far; r++)
-                BPI_PREFETCH(y[r] + 4 * inputs + *p);
+            /* from memory, the neurons that come next; the last have no next, but no pointer
+             * behind the weights is made either */
+            for (r = 0; r < 4 * BPI_FOURS(tall) && tile->far; r++)
+                BPI_PREFETCH((const void *)((uintptr_t)(y[r] + *p) + next));
             BPI_N(dots)(tall, x, y, *p + offset, BPI_W, s);
         }
         part = last ? BPI_N(part)(tail, offset) : 0;
@@ -3515,44 +3581,47 @@ BPI_LOCAL int BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, const bp_r
             BPI_N(dots)(tall, x, y, inputs - tail + offset, part, s);
         if (!last || offset + BPI_W < BPI_LANES) {
             BPI_UNROLL
-            for (r = 0; r < tall; r++)
+            for (r = 0; r < count; r++)
                 sums[0][r] = s[r];
         }
     }
     if (last) {
         BPI_UNROLL
-        for (r = 0; r < tall; r++) {
-            if (BPI_PARTS > 1)
+        for (r = 0; r < count; r += 2) {
+            if (BPI_PARTS > 1) {
                 BPI_N(join)(&s[r], &sums[-BPI_PARTS][r]);
-            BPI_N(fold)(&s[r], z[r]);
+                BPI_N(join)(&s[r + 1], &sums[-BPI_PARTS][r + 1]);
+            }
+            BPI_N(fold)(&s[r], &s[r + 1], z[r / 2]);
         }
     }
     return last;
 }
 
-/* z of the neurons first ... last-1 (one four, if they are the tile's rows). Rows longer than
+/* The neurons first ... last-1 (or the only ones, if they are the tile's rows). Inputs longer than
  * STRETCH blocks are taken in stretches, so that those of the examples stay in the first cache
- * while they meet one four of neurons after the other. */
+ * while they meet the weights of some neurons after the other. */
 BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t first, size_t last)
 {
-    enum { STRETCH = 128, FOURS = 4 };
+    enum { STRETCH = 128, TIMES = 4 };
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
-    const size_t count = tile->blocks[0], rows = tile->narrow ? outputs : tile->rows;
-    BPI_N(sums) sums[FOURS];
-    bp_real z[BPI_TILE][4];
+    const size_t count = tile->blocks[0], wide = 4 * BPI_FOURS(tall);
+    BPI_N(sums) sums[TIMES];
+    BPI_N(eight) z[BPI_TILE / 2];
     size_t j, b, n, m, r, f;
-    for (j = first; j < last; j += 4 * FOURS)
+    for (j = first; j < last; j += wide * TIMES)
         for (b = 0; b == 0 || b < count; b += n ? n : 1) {
             n = count - b <= STRETCH ? count - b : bpi_min(STRETCH, (count - b + 1) / 2);
-            for (f = 0; f < FOURS && j + 4 * f < last; f++) {
-                const bp_real *w[BPI_TILE < 4 ? 4 : BPI_TILE];
+            for (f = 0; f < TIMES && j + wide * f < last; f++) {
+                const size_t at = j + wide * f;
+                const bp_real *w[8];
                 /* the last of them may be fewer: the last one is then computed again */
-                for (m = 0; m < sizeof w / sizeof *w; m++)
-                    w[m] = tile->layer->weights + bpi_min(j + 4 * f + m, outputs - 1) * inputs;
+                for (m = 0; m < (wide > BPI_TILE ? wide : BPI_TILE); m++)
+                    w[m] = tile->layer->weights + bpi_min(at + m, outputs - 1) * inputs;
                 if (BPI_N(stretch)(tall, tile, tile->narrow ? w : tile->a,
                                    tile->narrow ? tile->a : w, b, n, sums[f], z))
-                    for (r = 0; r < rows; r++)
-                        BPI_N(place)(tile, z[r], r, j + 4 * f);
+                    for (r = 0; r < (size_t)tall; r += 2)
+                        BPI_N(activate)(tile, wide, r, at, z[r / 2]);
             }
         }
 }
@@ -3570,57 +3639,71 @@ BPI_STRIP(6)
 #endif
 #undef BPI_STRIP
 
-/* The same for a single example: eight neurons at a time, as the sums of four wait for each
- * other. */
-BPI_TARGET static void BPI_N(strip_one)(const BPI_N(tile) *tile, size_t first, size_t last)
-{
-    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
-    const size_t tail = inputs % BPI_LANES, count = tile->blocks[0];
-    const bp_real *w[8];
-    size_t j, m, b, offset;
-    for (j = first; j < last; j += 8) {
-        BPI_FOUR s[2], other[2];
-        bp_real z[2][4];
-        BPI_N(clear)(&s[0]);
-        BPI_N(clear)(&s[1]);
-        for (m = 0; m < 8; m++)
-            w[m] = tile->layer->weights + bpi_min(j + m, outputs - 1) * inputs;
-        for (offset = 0; offset < BPI_LANES; offset += BPI_W) {
-            const size_t part = BPI_N(part)(tail, offset);
-            other[0] = s[0];
-            other[1] = s[1];
-            BPI_N(clear)(&s[0]);
-            BPI_N(clear)(&s[1]);
-            for (b = 1; b <= count; b++) {
-                for (m = 0; m < 8 && tile->far; m++)
-                    BPI_PREFETCH(w[m] + 8 * inputs + tile->blocks[b]);
-                BPI_N(dots)(1, tile->a, w, tile->blocks[b] + offset, BPI_W, &s[0]);
-                BPI_N(dots)(1, tile->a, w + 4, tile->blocks[b] + offset, BPI_W, &s[1]);
-            }
-            if (part) {
-                BPI_N(dots)(1, tile->a, w, inputs - tail + offset, part, &s[0]);
-                BPI_N(dots)(1, tile->a, w + 4, inputs - tail + offset, part, &s[1]);
-            }
-            if (offset > 0) {
-                BPI_N(join)(&s[0], &other[0]);
-                BPI_N(join)(&s[1], &other[1]);
-            }
-        }
-        BPI_N(fold)(&s[0], z[0]);
-        BPI_N(fold)(&s[1], z[1]);
-        BPI_N(place)(tile, z[0], 0, j);
-        if (j + 4 < last)
-            BPI_N(place)(tile, z[1], 0, j + 4);
-    }
-}
-
 /* The tile for so many rows; it may have more, which are then copies of the last. */
 BPI_LOCAL size_t BPI_N(tile_for)(size_t n)
 {
     return n <= 2 || BPI_TILE == 2 ? bpi_min(n, 2) : n <= 4 ? 4 : 6;
 }
 
-BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, size_t n,
+/* Not less than any magnitude among the inputs, seen being all their bits: in numbers below 1 and
+ * one of 1 or more these are less than 2 together. More is measured. */
+BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
+{
+    bp_real each[BPI_N(width)], most;
+    bpi_bits all = 0;
+    size_t i;
+    if (rows->dense)
+        return 1;
+    BPI_STORE(each, BPI_ABS(seen));
+    for (i = 0; i < BPI_W; i++)
+        all |= bpi_to_bits(each[i]);
+    most = bpi_from_bits(all);
+    return most < 2 ? most : BPI_N(largest)(rows, n);
+}
+
+/* A single example: eight neurons at a time, as fewer sums would wait for one another. */
+BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows, int far,
+                                             uint32_t *blocks, bp_real *out)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t tail = inputs % BPI_LANES;
+    const bp_real *a = bpi_row(rows, 0), *w[8];
+    BPI_V seen = BPI_SET1(0);
+    size_t j, m, b, v;
+    if (!rows->dense)
+        BPI_N(list_blocks)(&a, 1, inputs, blocks, rows, 1, &seen);
+    for (j = 0; j < outputs; j += 8) {
+        BPI_FOUR s[2], half[2];
+        BPI_N(eight) z;
+        for (m = 0; m < 8; m++)
+            w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
+        for (v = 0; v < BPI_LANES; v += BPI_W) {
+            BPI_N(clear)(&s[0]);
+            BPI_N(clear)(&s[1]);
+            for (b = 1; b <= blocks[0]; b++) {
+                for (m = 0; m < 8 && far; m++)
+                    BPI_PREFETCH((const void *)((uintptr_t)(w[m] + blocks[b]) +
+                                                8 * inputs * sizeof(bp_real)));
+                BPI_N(dots)(1, &a, w, blocks[b] + v, BPI_W, s);
+            }
+            if (tail > v)
+                BPI_N(dots)(1, &a, w, inputs - tail + v, BPI_N(part)(tail, v), s);
+            for (m = 0; m < 2 && v > 0; m++)
+                BPI_N(join)(&s[m], &half[m]);
+            for (m = 0; m < 2 && v + BPI_W < BPI_LANES; m++)
+                half[m] = s[m];
+        }
+        BPI_N(fold)(&s[0], &s[1], z);
+        for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
+            const size_t part = BPI_N(part)(outputs - j, m);
+            const BPI_V biases = BPI_N(load_part)(layer->biases + j + m, part);
+            BPI_N(store_part)(out + j + m, part, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], biases)));
+        }
+    }
+    return BPI_N(bound)(seen, rows, 1);
+}
+
+BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *rows, size_t n,
                                          uint32_t *blocks, bp_real *out)
 {
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
@@ -3632,10 +3715,13 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE;
+    const int far = large && inputs * sizeof(bp_real) > 4096;
     size_t i, j, r, neurons = outputs;
-    BPI_V largest = BPI_SET1(0);
+    BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     BPI_N(list_all)(inputs, blocks);
+    if (n == 1)
+        return BPI_N(forward_one)(layer, rows, far, blocks, out);
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
     tile.layer = layer;
@@ -3646,23 +3732,18 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, bpi_rows rows, s
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
     for (j = 0; j < outputs; j += neurons)
         for (i = 0; i < n; i += tile.rows) {
-            const size_t last = bpi_min(j + neurons, outputs);
-            tile.far = large && i == 0 && inputs * sizeof(bp_real) > 4096;
-            tile.rows = bpi_min(tile.narrow ? 4 : BPI_TILE, n - i);
-            tile.z = out + i * outputs;
-            for (r = 0; r < sizeof tile.a / sizeof *tile.a; r++)
+            const size_t most = !tile.narrow ? BPI_TILE : outputs == 1 ? 8 : 4;
+            tile.far = far && i == 0;
+            tile.rows = bpi_min(most, n - i);
+            tile.out = out + i * outputs;
+            for (r = 0; r < most; r++)
                 tile.a[r] = bpi_row(rows, i + bpi_min(r, tile.rows - 1));
-            if (!rows.dense)
-                BPI_N(list_blocks)(tile.a, tile.rows, inputs, blocks,
-                                   bpi_rows_from(rows, i + tile.rows), &largest);
-            if (tile.rows == 1 && !tile.narrow)
-                BPI_N(strip_one)(&tile, j, last);
-            else
-                strip[BPI_N(tile_for)(tile.narrow ? outputs : tile.rows)](&tile, j, last);
-            if (last == outputs)
-                BPI_N(activate)(tile.z, tile.rows * outputs);
+            if (!rows->dense)
+                BPI_N(list_blocks)(tile.a, tile.rows, inputs, blocks, rows, i + tile.rows, &seen);
+            strip[BPI_N(tile_for)(tile.narrow ? outputs : tile.rows)](
+                &tile, j, bpi_min(j + neurons, outputs));
         }
-    return BPI_N(most)(largest);
+    return BPI_N(bound)(seen, rows, n);
 }
 
 /* ---- hidden errors and gradients: sums of rows, each row times a coefficient ---- */
@@ -3836,7 +3917,7 @@ BPI_TARGET static void BPI_N(combine_all)(const BPI_N(job) *job, const BPI_N(ran
 /* Rows first ... first+count-1 of x into out, in the order that suits the caches: few rows of x
  * stay there while out goes by row after row; of many, a few columns do, copied where the rows
  * would take too many pages. */
-BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, bpi_rows x, size_t first,
+BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
     enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024, FEW_ROWS = 64, PAGE = 4096 };
@@ -3877,10 +3958,11 @@ BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real 
     enum { STRETCH = BPI_ROWS };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const BPI_N(job) job = { BPI_ERROR, above, outputs, 1, n, inputs, delta, a, 0 };
+    const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
     size_t first;
     for (first = 0; first < outputs; first += STRETCH)
-        BPI_N(combine_rows)(&job, bpi_matrix(layer->weights, layer->inputs), first,
-                            bpi_min(STRETCH, outputs - first), first + STRETCH >= outputs);
+        BPI_N(combine_rows)(&job, &w, first, bpi_min(STRETCH, outputs - first),
+                            first + STRETCH >= outputs);
 }
 
 /* Sums delta over the examples: added to db, or descended upon. */
@@ -3900,7 +3982,7 @@ BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t 
 }
 
 BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
-                                       bpi_rows a, size_t n, bp_real *dw, bp_real *db)
+                                       const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const BPI_N(job) job = { BPI_GRADIENT, delta, 1, stride, outputs, inputs, dw, dw, 0 };
@@ -3908,13 +3990,19 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
+/* The errors and the rows of a of n examples, and of a block those in which it is not zero. */
+typedef struct BPI_N(sparse) {
+    const bp_real *a[BPI_ROWS], *delta[BPI_ROWS];
+    uint32_t list[2][BPI_ROWS];
+    size_t count[2];
+} BPI_N(sparse);
+
 /* Descends on the weights of one vector's width from column k on, w being row 0's: row j by the
- * sum of delta_ij a_ik over the count examples where a_ik is not all zero. fours is how many times
- * four rows; where the last four overlap those before, the first of them are left alone. */
-BPI_LOCAL void BPI_N(descend_column)(const int fours, const bp_real *const *delta,
-                                     const bp_real *const *a, size_t count, const size_t *row,
-                                     size_t v, size_t part, bp_real *w, size_t inputs,
-                                     size_t overlap, bp_real eta)
+ * sum of delta_ij a_ik over the examples in list m. fours is how many times four rows; where the
+ * last four overlap those before, the first of them are left alone. */
+BPI_LOCAL void BPI_N(descend_column)(const int fours, const BPI_N(sparse) *from, size_t m,
+                                     const size_t *row, size_t k, size_t part, bp_real *w,
+                                     size_t inputs, size_t overlap, bp_real eta)
 {
     const BPI_V minus_eta = BPI_SET1(-eta);
     BPI_FOUR s[BPI_TILE];
@@ -3923,11 +4011,12 @@ BPI_LOCAL void BPI_N(descend_column)(const int fours, const bp_real *const *delt
     BPI_UNROLL
     for (q = 0; q < fours; q++)
         BPI_N(clear)(&s[q]);
-    for (t = 0; t < count; t++) {
-        const BPI_V x = BPI_N(load_part)(a[t] + v, part);
+    for (t = 0; t < from->count[m]; t++) {
+        const uint32_t i = from->list[m][t];
+        const BPI_V x = BPI_N(load_part)(from->a[i] + k, part);
         BPI_UNROLL
         for (q = 0; q < fours; q++) {
-            const bp_real *d = delta[t] + row[q];
+            const bp_real *d = from->delta[i] + row[q];
             s[q].a = BPI_MADD(BPI_SET1(d[0]), x, s[q].a);
             s[q].b = BPI_MADD(BPI_SET1(d[1]), x, s[q].b);
             s[q].c = BPI_MADD(BPI_SET1(d[2]), x, s[q].c);
@@ -3936,7 +4025,7 @@ BPI_LOCAL void BPI_N(descend_column)(const int fours, const bp_real *const *delt
     }
     BPI_UNROLL
     for (q = 0; q < fours; q++) {
-        bp_real *to = w + row[q] * inputs + v;
+        bp_real *to = w + row[q] * inputs + k;
         const size_t skip = q == fours - 1 ? overlap : 0;
         if (skip < 1)
             BPI_N(finish)(BPI_DESCEND, s[q].a, to, NULL, part, minus_eta);
@@ -3948,39 +4037,39 @@ BPI_LOCAL void BPI_N(descend_column)(const int fours, const bp_real *const *delt
     }
 }
 
-/* The examples in which a block is other than zero, and their errors. */
-typedef struct BPI_N(column) {
-    const bp_real *a[BPI_ROWS], *delta[BPI_ROWS];
-    size_t count;
-} BPI_N(column);
-
-BPI_TARGET static void BPI_N(list_examples)(BPI_N(column) *list, const bp_real *delta,
-                                            size_t stride, bpi_rows rows, size_t n, size_t k)
+/* Lists the examples in which the block from k on is other than zero. */
+BPI_LOCAL void BPI_N(list_examples)(BPI_N(sparse) *from, size_t m, size_t n, size_t k,
+                                    size_t inputs)
 {
-    const int whole = k + BPI_LANES <= rows.stride;
-    size_t t, count = 0;
-    for (t = 0; t < n; t++) {
-        list->a[count] = bpi_row(rows, t) + k;
-        list->delta[count] = delta + t * stride;
-        count += !whole || BPI_ANY_NONZERO(BPI_N(block)(list->a[count]));
+    const int whole = k + BPI_LANES <= inputs;
+    uint32_t *list = from->list[m], i;
+    size_t count = 0;
+    for (i = 0; i < n; i++) {
+        list[count] = i;
+        count += !whole || BPI_ANY_NONZERO(BPI_N(block)(from->a[i] + k));
     }
-    list->count = count;
+    from->count[m] = count;
 }
 
 /* The weights' part of descend where many blocks of a are zero; at least four outputs. Two blocks
  * at a time fill a cache line of weights. */
 BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_real *delta,
-                                             size_t stride, bpi_rows rows, size_t n, bp_real eta)
+                                             size_t stride, const bpi_rows *rows, size_t n,
+                                             bp_real eta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const size_t all = (outputs + 3) / 4, overlap = all * 4 - outputs;
-    BPI_N(column) list[2];
+    BPI_N(sparse) from;
     size_t k, v, q, m, fours, row[BPI_TILE];
+    for (k = 0; k < n; k++) {
+        from.a[k] = bpi_row(rows, k);
+        from.delta[k] = delta + k * stride;
+    }
     for (k = 0; k < inputs; k += 2 * BPI_LANES) {
         for (m = 0; m < 2; m++)
-            BPI_N(list_examples)(&list[m], delta, stride, rows,
-                                 k + m * BPI_LANES < inputs ? n : 0, k + m * BPI_LANES);
-        for (q = 0; q < all && list[0].count + list[1].count; q += fours) {
+            BPI_N(list_examples)(&from, m, k + m * BPI_LANES < inputs ? n : 0, k + m * BPI_LANES,
+                                 inputs);
+        for (q = 0; q < all && from.count[0] + from.count[1]; q += fours) {
             size_t skip;
             fours = bpi_min(all - q, BPI_TILE);
             fours = fours == 3 || fours == 5 ? fours - 1 : fours;
@@ -3988,13 +4077,12 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
             for (m = 0; m < fours; m++)
                 row[m] = bpi_min(4 * (q + m), outputs - 4);
             for (v = 0; v < 2 * BPI_LANES; v += BPI_W) {
-                const BPI_N(column) *some = &list[v / BPI_LANES];
                 const size_t part = BPI_N(part)(inputs, k + v);
-                if (some->count == 0 || part == 0)
+                m = v / BPI_LANES;
+                if (from.count[m] == 0 || part == 0)
                     continue;
 #define BPI_COLUMN(fours)                                                                         \
-    BPI_N(descend_column)(fours, some->delta, some->a, some->count, row, v % BPI_LANES, part,     \
-                          layer->weights + k + v - v % BPI_LANES, inputs, skip, eta)
+    BPI_N(descend_column)(fours, &from, m, row, k + v, part, layer->weights, inputs, skip, eta)
 #if BPI_TILE == 6
                 if (fours == 6)
                     BPI_COLUMN(6);
@@ -4013,7 +4101,7 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
 }
 
 /* Is it worth looking for zeros? Two examples tell. */
-BPI_TARGET static int BPI_N(is_sparse)(bpi_rows a, size_t n, size_t inputs)
+BPI_TARGET static int BPI_N(is_sparse)(const bpi_rows *a, size_t n, size_t inputs)
 {
     const bp_real *sample[2];
     size_t k, i, total = 0, count = 0;
@@ -4026,12 +4114,12 @@ BPI_TARGET static int BPI_N(is_sparse)(bpi_rows a, size_t n, size_t inputs)
 }
 
 BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
-                                      bpi_rows a, size_t n, bp_real eta)
+                                      const bpi_rows *a, size_t n, bp_real eta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     bp_real *w = layer->weights;
     const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, w, w, eta };
-    if (outputs >= 4 && !a.dense && BPI_N(is_sparse)(a, n, inputs))
+    if (outputs >= 4 && !a->dense && BPI_N(is_sparse)(a, n, inputs))
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
     else
         BPI_N(combine_rows)(&job, a, 0, n, 1);
@@ -4132,22 +4220,6 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
     }
 }
 
-BPI_TARGET static bp_real BPI_N(largest)(bpi_rows rows, size_t n)
-{
-    BPI_V largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
-    size_t i, k;
-    for (i = 0; i < n; i++) {
-        const bp_real *x = bpi_row(rows, i);
-        for (k = 0; k < rows.stride; k += BPI_W) {
-            BPI_V magnitude = BPI_ABS(BPI_N(load_part)(x + k, BPI_N(part)(rows.stride, k)));
-            if (BPI_ANY_NOT_LE(magnitude, limit))
-                return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS);
-            largest = BPI_MAX(largest, magnitude);
-        }
-    }
-    return BPI_N(most)(largest);
-}
-
 BPI_TARGET static bp_real BPI_N(fma)(bp_real a, bp_real b, bp_real c)
 {
     bp_real each[BPI_N(width)];
@@ -4177,6 +4249,7 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_MM
 #undef BPI_SI
 #undef BPI_MADD
+#undef BPI_PART_MASK
 #undef BPI_LOAD_PART
 #undef BPI_STORE_PART
 #undef BPI_GET
