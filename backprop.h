@@ -3458,11 +3458,14 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_
     BPI_V a[BPI_LANES], lane[BPI_LANES], largest = BPI_SET1(0);
     size_t i, j, k, r, half, part;
     for (i = 0; i < n; i += BPI_W, out += BPI_W * outputs) {
+        const bp_real *a_row[BPI_N(width)];
         bp_real across[BPI_N(width)];
         part = bpi_min(BPI_W, n - i);
+        for (r = 0; r < BPI_W; r++)
+            a_row[r] = bpi_row(rows, i + bpi_min(r, part - 1));
         for (k = 0; k < inputs; k++) {
             for (r = 0; r < BPI_W; r++)
-                across[r] = r < part ? bpi_row(rows, i + r)[k] : 0;
+                across[r] = a_row[r][k];
             a[k] = BPI_LOAD(across);
             largest = BPI_MAX(BPI_ABS(a[k]), largest);
         }
@@ -3807,6 +3810,19 @@ BPI_LOCAL void BPI_N(finish_some)(const int vectors, const int what, const BPI_F
     }
 }
 
+/* The sums of a tile whose rows start at row[0] and so on, at column k. */
+BPI_LOCAL void BPI_N(finish_rows)(const int tall, const int vectors, const int what,
+                                  const BPI_N(job) *job, const BPI_FOUR *s, int rows,
+                                  const size_t *row, size_t k, size_t part)
+{
+    int r;
+    BPI_UNROLL
+    for (r = 0; r < tall; r++)
+        if (r < rows)
+            BPI_N(finish_some)(vectors, what, &s[r], job->out + row[r] + k,
+                               job->beside + row[r] + k, part, BPI_SET1(-job->eta));
+}
+
 /* Tiles of out: its rows i ... i_end-1, tall at a time, and columns k_first ... k_end-1, so many
  * vectors at a time (a single one may be a part), for t = first ... first+count-1; x[t - first] is
  * row t of x, less its columns before `skipped`. A tile may be taller than what is left: the last
@@ -3818,7 +3834,6 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(job
     const size_t step = job->c_step, stride = job->width;
     const int begun = at->first > 0 || job->what == BPI_GRADIENT;
     const int what = at->last ? job->what : BPI_GRADIENT;
-    const BPI_V minus_eta = BPI_SET1(-job->eta);
     size_t t, k, part;
     int r;
     for (; i < i_end; i += (size_t)tall) {
@@ -3851,20 +3866,12 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(job
                     s[r].d = vectors > 2 ? BPI_MADD(c_r, y.d, s[r].d) : s[r].d;
                 }
             }
-#define BPI_FINISH(what)                                                                          \
-    BPI_UNROLL                                                                                    \
-    for (r = 0; r < tall; r++)                                                                    \
-        if (r < rows)                                                                             \
-            BPI_N(finish_some)(vectors, what, &s[r], job->out + row[r] + k,                       \
-                               job->beside + row[r] + k, part, minus_eta)
-            if (what == BPI_DESCEND) {
-                BPI_FINISH(BPI_DESCEND);
-            } else if (what == BPI_ERROR) {
-                BPI_FINISH(BPI_ERROR);
-            } else {
-                BPI_FINISH(BPI_GRADIENT);
-            }
-#undef BPI_FINISH
+            if (what == BPI_DESCEND)
+                BPI_N(finish_rows)(tall, vectors, BPI_DESCEND, job, s, rows, row, k, part);
+            else if (what == BPI_ERROR)
+                BPI_N(finish_rows)(tall, vectors, BPI_ERROR, job, s, rows, row, k, part);
+            else
+                BPI_N(finish_rows)(tall, vectors, BPI_GRADIENT, job, s, rows, row, k, part);
         }
     }
 }
