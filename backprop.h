@@ -3139,6 +3139,7 @@ static const int32_t bpi_ones[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
 typedef __m256d BPI_PASTE(bpi_v, BPI_SUFFIX);
 #else
 typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
+#define BPI_LOAD_TWICE(p) _mm256_broadcast_ps((const __m128 *)(const void *)(p))
 #endif
 #define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
 #define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NGE_UQ)) != 0)
@@ -3502,30 +3503,39 @@ typedef struct BPI_N(tile) {
 typedef BPI_FOUR BPI_N(sums)[BPI_PARTS][BPI_TILE];
 typedef BPI_V BPI_N(eight)[8 / (int)BPI_N(width)];
 
+/* Four numbers and the same four again, from m on. */
+BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
+{
+#ifdef BPI_LOAD_TWICE
+    (void)m;
+    return BPI_LOAD_TWICE(p);
+#else
+    return BPI_LOAD(p + m % 4);
+#endif
+}
+
 /* a = s(z + b) for the sums of rows r and r + 1 with four columns, or of row r with eight. */
-BPI_TARGET static void BPI_N(activate)(const BPI_N(tile) *tile, size_t wide, size_t r, size_t j,
+BPI_TARGET static void BPI_N(activate)(const BPI_N(tile) *tile, int single, size_t r, size_t j,
                                        const BPI_V *z)
 {
     const size_t outputs = (size_t)tile->layer->outputs;
-    const int inside = !tile->narrow && r + 2 <= tile->rows && j + 4 <= outputs;
+    const int inside = !tile->narrow && !single && r + 2 <= tile->rows && j + 4 <= outputs;
     const bp_real *biases = tile->layer->biases;
+    const unsigned shift = single ? 3 : 2, mask = single ? 7 : 3;
     bp_real b[8], a[8], *out = tile->out + r * outputs + j;
     size_t m;
-    if (inside) {
-        memcpy(b, biases + j, 4 * sizeof(bp_real));
-        memcpy(b + 4, biases + j, 4 * sizeof(bp_real));
-    } else {
-        for (m = 0; m < 8; m++)
-            b[m] = biases[bpi_min(tile->narrow ? r + m / wide : j + m % wide, outputs - 1)];
+    for (m = 0; m < 8 && !inside; m++)
+        b[m] = biases[bpi_min(tile->narrow ? r + (m >> shift) : j + (m & mask), outputs - 1)];
+    for (m = 0; m < 8; m += BPI_W) {
+        const BPI_V b_m = inside ? BPI_N(twice)(biases + j, m) : BPI_LOAD(b + m);
+        BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], b_m)));
     }
-    for (m = 0; m < 8; m += BPI_W)
-        BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], BPI_LOAD(b + m))));
     if (inside) {
         memcpy(out, a, 4 * sizeof(bp_real));
         memcpy(out + outputs, a + 4, 4 * sizeof(bp_real));
     } else {
         for (m = 0; m < 8; m++) {
-            const size_t row = r + m / wide, column = j + m % wide;
+            const size_t row = r + (m >> shift), column = j + (m & mask);
             if (tile->narrow && row < outputs && column < tile->rows)
                 tile->out[column * outputs + row] = a[m];
             else if (!tile->narrow && row < tile->rows && column < outputs)
@@ -3624,7 +3634,7 @@ BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t firs
                 if (BPI_N(stretch)(tall, tile, tile->narrow ? w : tile->a,
                                    tile->narrow ? tile->a : w, b, n, sums[f], z))
                     for (r = 0; r < (size_t)tall; r += 2)
-                        BPI_N(activate)(tile, wide, r, at, z[r / 2]);
+                        BPI_N(activate)(tile, tall == 1, r, at, z[r / 2]);
             }
         }
 }
@@ -4259,6 +4269,7 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_PART_MASK
 #undef BPI_LOAD_PART
 #undef BPI_STORE_PART
+#undef BPI_LOAD_TWICE
 #undef BPI_GET
 #undef BPI_PUT
 #undef BPI_ANY_NOT_GE
