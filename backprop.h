@@ -4088,7 +4088,8 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
                                  inputs);
         for (q = 0; q < all && from.count[0] + from.count[1]; q += fours) {
             size_t skip;
-            fours = bpi_min(all - q, BPI_TILE);
+            /* eight in two halves: a tile of two has too few sums under way */
+            fours = bpi_min(all - q == 8 ? 4 : all - q, BPI_TILE);
             fours = fours == 3 || fours == 5 ? fours - 1 : fours;
             skip = fours == all - q ? overlap : 0;
             for (m = 0; m < fours; m++)
