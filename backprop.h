@@ -1920,8 +1920,8 @@ static uint64_t bpi_encoded_width(const unsigned char *bytes, size_t l)
 }
 
 /* Whoever has the first size bytes of a file: how many does it take to know more? First the
- * header, then the layers, then all of it; 0 if they are no network's. *layers and
- * *parameter_count are set when the size returned is that of the whole. */
+ * header, then the layers, then all of it; 0 if they are no network's. Only the size of the whole
+ * can be size or less, and then *layers and *parameter_count are set. */
 static size_t bpi_expected_size(const unsigned char *bytes, size_t size, size_t *layers,
                                 size_t *parameter_count)
 {
@@ -1972,14 +1972,11 @@ static int bpi_decode_net(bp_net *net, const unsigned char *bytes)
 BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
 {
     const unsigned char *p = (const unsigned char *)bytes;
-    size_t layers = 0, parameter_count = 0, expected = 0;
+    size_t layers, parameter_count;
     bp_net *decoded;
     if (!net || !bytes)
         return BP_INVALID_ARGUMENT;
-    /* The size must be the one that the header and the layers, both within it, ask for. */
-    if (size >= BPI_HEADER)
-        expected = bpi_expected_size(p, size, &layers, &parameter_count);
-    if (expected == 0 || expected != size || size < bpi_encoded_size(layers, 1, 4) ||
+    if (bpi_expected_size(p, size, &layers, &parameter_count) != size ||
         bpi_get(p + size - BPI_CHECKSUM, 8) != bpi_checksum(p, size - BPI_CHECKSUM))
         return BP_BAD_FILE;
     decoded = bpi_net_new((int)layers, parameter_count);
@@ -1993,168 +1990,20 @@ BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
     return BP_OK;
 }
 
-/* ---- files: on disk ---- */
 #ifndef BACKPROP_NO_STDIO
-
-#ifdef _WIN32
-#ifdef __cplusplus
-extern "C"
-#endif
-__declspec(dllimport) int __stdcall MoveFileExA(const char *from, const char *to,
-                                                unsigned long flags);
-#endif
-
-/* Moves a file over another in one step: C's rename will not do that on Windows. */
-static int bpi_replace(const char *from, const char *to)
-{
-#ifdef _WIN32
-    const unsigned long replace_existing_write_through = 1 | 8;
-    return MoveFileExA(from, to, replace_existing_write_through) != 0;
-#else
-    return rename(from, to) == 0;
-#endif
-}
-
-/* The name PATH.tmp, to be freed. */
-static char *bpi_temporary_name(const char *path)
-{
-    const size_t length = strlen(path);
-    char *name = (char *)BACKPROP_MALLOC(length + sizeof ".tmp");
-    if (name) {
-        memcpy(name, path, length);
-        memcpy(name + length, ".tmp", sizeof ".tmp");
-    }
-    return name;
-}
-
-/* Closes what was written to the temporary and puts it in place; if anything failed on the
- * way, or does now, the temporary goes and what was at path stays. */
-static bp_status bpi_finish(FILE *file, int written, const char *temporary, const char *path)
-{
-    int good = written && !ferror(file);
-    good = fclose(file) == 0 && good;
-    good = good && bpi_replace(temporary, path);
-    if (!good)
-        remove(temporary);
-    return good ? BP_OK : BP_IO_ERROR;
-}
-
-static bp_status bpi_write_file(const char *path, const void *bytes, size_t size)
-{
-    char *temporary = bpi_temporary_name(path);
-    bp_status status = BP_IO_ERROR;
-    FILE *file;
-    if (!temporary)
-        return BP_OUT_OF_MEMORY;
-    file = fopen(temporary, "wb");
-    if (file)
-        status = bpi_finish(file, fwrite(bytes, 1, size, file) == size, temporary, path);
-    BACKPROP_FREE(temporary);
-    return status;
-}
-
-BPI_API bp_status bp_save(const bp_net *net, const char *path)
-{
-    bp_status status;
-    size_t size;
-    void *bytes;
-    if (!net || !path)
-        return BP_INVALID_ARGUMENT;
-    size = bp_encode(net, NULL, 0);
-    if (size == 0)
-        return BP_DIVERGED;
-    bytes = bpi_allocate(size);
-    if (!bytes)
-        return BP_OUT_OF_MEMORY;
-    bp_encode(net, bytes, size);
-    status = bpi_write_file(path, bytes, size);
-    BACKPROP_FREE(bytes);
-    return status;
-}
-
-/* A file's bytes while they are read. */
-typedef struct bpi_reading {
-    unsigned char *bytes;
-    size_t size, capacity;
-} bpi_reading;
-
-/* Reads on until size bytes are there. Memory at most doubles at a time, so that a file
- * cannot make us allocate more than twice what it holds, whatever its header claims. */
-static bp_status bpi_read_up_to(bpi_reading *reading, size_t size, FILE *file)
-{
-    while (reading->size < size) {
-        size_t got;
-        if (reading->size == reading->capacity) {
-            size_t more = bpi_min(size, reading->capacity) + 4096;
-            size_t capacity = bpi_min(size, reading->capacity + more);
-            unsigned char *larger = (unsigned char *)BACKPROP_MALLOC(capacity);
-            if (!larger)
-                return BP_OUT_OF_MEMORY;
-            if (reading->size)
-                memcpy(larger, reading->bytes, reading->size);
-            bpi_release(reading->bytes);
-            reading->bytes = larger;
-            reading->capacity = capacity;
-        }
-        got = fread(reading->bytes + reading->size, 1,
-                    bpi_min(size, reading->capacity) - reading->size, file);
-        reading->size += got;
-        if (got == 0)
-            return ferror(file) ? BP_IO_ERROR : BP_BAD_FILE;
-    }
-    return BP_OK;
-}
-
-/* Reads a whole network and not a byte more, which must be the end of the file. */
-static bp_status bpi_read_file(bpi_reading *reading, FILE *file)
-{
-    size_t expected = 0, layers = 0, parameter_count = 0;
-    unsigned char beyond;
-    do {
-        bp_status status = bpi_read_up_to(reading, expected, file);
-        if (status != BP_OK)
-            return status;
-        expected = bpi_expected_size(reading->bytes, reading->size, &layers, &parameter_count);
-        if (expected == 0)
-            return BP_BAD_FILE;
-    } while (reading->size < expected);
-    if (fread(&beyond, 1, 1, file) != 0)
-        return BP_BAD_FILE;
-    return ferror(file) ? BP_IO_ERROR : BP_OK;
-}
-
-BPI_API bp_status bp_load(bp_net **net, const char *path)
-{
-    bpi_reading reading = { NULL, 0, 0 };
-    bp_status status;
-    FILE *file;
-    if (!net || !path)
-        return BP_INVALID_ARGUMENT;
-    file = fopen(path, "rb");
-    if (!file)
-        return BP_IO_ERROR;
-    status = bpi_read_file(&reading, file);
-    fclose(file);
-    if (status == BP_OK)
-        status = bp_decode(net, reading.bytes, reading.size);
-    bpi_release(reading.bytes);
-    return status;
-}
 
 /* ---- files: a network as C source ---- */
 
-/* The exported functions, @ standing for the name: bpi_fma, bpi_sigmoid and bpi_dot once more,
- * in the same order of operations. */
+/* The source, @ standing for the name: bpi_fma, bpi_sigmoid and bpi_dot once more, in the same
+ * order of operations. */
 static const char *const bpi_export_head =
-#ifdef BACKPROP_DOUBLE
-    "typedef double @_real;\n"
-    "typedef int64_t @_bits;\n"
-    "enum { @_LANES = 4, @_DIGITS = 53, @_BIAS = 1023 };\n";
-#else
-    "typedef float @_real;\n"
-    "typedef int32_t @_bits;\n"
-    "enum { @_LANES = 8, @_DIGITS = 24, @_BIAS = 127 };\n";
-#endif
+    "/* A feedforward network, written by backprop.h " BACKPROP_VERSION ".\n"
+    " *     void @(const " BPI_REAL_NAME " *inputs, " BPI_REAL_NAME " *outputs);\n"
+    " * needs no library and no header; it may run on any number of threads at once. */\n"
+    "#include <stddef.h>\n"
+    "#include <stdint.h>\n"
+    "\n"
+    "typedef " BPI_REAL_NAME " @_real;\n";
 
 /* For a network that has been computing without fused multiply-add: the product is stored, so
  * that no compiler fuses it. */
@@ -2224,6 +2073,41 @@ static const char *const bpi_export_fused =
 
 static const char *const bpi_export_sigmoid =
     "\n"
+#ifdef BACKPROP_DOUBLE
+    "typedef int64_t @_bits;\n"
+    "enum { @_LANES = 4, @_DIGITS = 53, @_BIAS = 1023 };\n"
+    "static const @_real @_highest = 50, @_lowest = -708, @_zero = -760;\n"
+    "static const @_real @_log2_e = 1.4426950408889634;\n"
+    "static const @_real @_ln2_high = 6.93147180369123816490e-01;\n"
+    "static const @_real @_ln2_low = 1.90821492927058770002e-10;\n"
+    "\n"
+    "/* (e^f - 1 - f) / f^2 */\n"
+    "static @_real @_tail(@_real f)\n"
+    "{\n"
+    "    const @_real f2 = f * f, f4 = f2 * f2;\n"
+    "    const @_real r2 = @_fma(0.16666666666666413, f, 0.50000000000000111);\n"
+    "    const @_real r4 = @_fma(0.0083333333334948047, f, 0.041666666666529878);\n"
+    "    const @_real r6 = @_fma(0.00019841269506038332, f, 0.0013888888943715753);\n"
+    "    const @_real r8 = @_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);\n"
+    "    const @_real r10 = @_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);\n"
+    "    return @_fma(@_fma(r10, f4, @_fma(r8, f2, r6)), f4, @_fma(r4, f2, r2));\n"
+    "}\n"
+#else
+    "typedef int32_t @_bits;\n"
+    "enum { @_LANES = 8, @_DIGITS = 24, @_BIAS = 127 };\n"
+    "static const @_real @_highest = 40, @_lowest = -87, @_zero = -110;\n"
+    "static const @_real @_log2_e = 1.44269504f;\n"
+    "static const @_real @_ln2_high = 0.693359375f, @_ln2_low = -2.12194440e-4f;\n"
+    "\n"
+    "/* (e^f - 1 - f) / f^2 */\n"
+    "static @_real @_tail(@_real f)\n"
+    "{\n"
+    "    const @_real f2 = f * f, r2 = @_fma(0.166665198f, f, 0.499999934f);\n"
+    "    const @_real r4 = @_fma(0.00836881704f, f, 0.0416683978f);\n"
+    "    return @_fma(@_fma(0.00138143879f, f2, r4), f2, r2);\n"
+    "}\n"
+#endif
+    "\n"
     "static @_real @_power_of_2(int n)\n"
     "{\n"
     "    union { @_bits bits; @_real x; } u;\n"
@@ -2235,64 +2119,54 @@ static const char *const bpi_export_sigmoid =
     "static @_real @_sigmoid(@_real z)\n"
     "{\n"
     "    const @_real rounder = 3 * @_power_of_2(@_DIGITS - 2);\n"
-#ifdef BACKPROP_DOUBLE
-    "    const @_real log2_e = -1.4426950408889634, lowest = -708, zero = -760, highest = 50;\n"
-    "    const @_real ln2_high = -6.93147180369123816490e-01;\n"
-    "    const @_real ln2_low = -1.90821492927058770002e-10;\n"
-    "    @_real n, f, f2, f4, t, sum, r0, r1, r2, r3, r4;\n"
-#else
-    "    const @_real log2_e = -1.44269504f, lowest = -87, zero = -110, highest = 40;\n"
-    "    const @_real ln2_high = -0.693359375f, ln2_low = 2.12194440e-4f;\n"
-    "    @_real n, f, f2, t, sum, r0, r1;\n"
-#endif
+    "    @_real n, f, t, sum;\n"
     "    if (z != z)\n"
     "        return z;\n"
-    "    z = z > highest ? highest : z;\n"
-    "    if (z < zero)\n"
+    "    if (z > @_highest)\n"
+    "        z = @_highest;\n"
+    "    if (z < @_zero)\n"
     "        return 0;\n"
-    "    n = @_fma(z, log2_e, rounder) - rounder;\n"
-    "    f = @_fma(n, ln2_low, @_fma(n, ln2_high, -z));\n"
-    "    f2 = f * f;\n"
-    "    t = z < lowest ? 0 : @_power_of_2(-(int)n);\n"
+    "    n = @_fma(z, -@_log2_e, rounder) - rounder;\n"
+    "    f = @_fma(n, -@_ln2_low, @_fma(n, -@_ln2_high, -z));\n"
+    "    t = z < @_lowest ? 0 : @_power_of_2(-(int)n);\n"
     "    sum = t + 1;\n"
-#ifdef BACKPROP_DOUBLE
-    "    f4 = f2 * f2;\n"
-    "    r0 = @_fma(0.16666666666666413, f, 0.50000000000000111);\n"
-    "    r1 = @_fma(0.0083333333334948047, f, 0.041666666666529878);\n"
-    "    r2 = @_fma(0.00019841269506038332, f, 0.0013888888943715753);\n"
-    "    r3 = @_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);\n"
-    "    r4 = @_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);\n"
-    "    r3 = @_fma(r4, f4, @_fma(r3, f2, r2));\n"
-    "    r0 = @_fma(r3, f4, @_fma(r1, f2, r0));\n"
-#else
-    "    r0 = @_fma(0.166665198f, f, 0.499999934f);\n"
-    "    r1 = @_fma(0.00836881704f, f, 0.0416683978f);\n"
-    "    r0 = @_fma(@_fma(0.00138143879f, f2, r1), f2, r0);\n"
-#endif
-    "    sum += @_fma(r0, f2, f + (t - (sum - 1)));\n"
-    "    if (z < lowest)\n"
+    "    sum += @_fma(@_tail(f), f * f, f + (t - (sum - 1)));\n"
+    "    if (z < @_lowest)\n"
     "        t = @_power_of_2(-(@_BIAS / 2));\n"
     "    t /= sum;\n"
-    "    return z < lowest ? t * @_power_of_2(@_BIAS / 2 - (int)n) : t;\n"
+    "    return z < @_lowest ? t * @_power_of_2(@_BIAS / 2 - (int)n) : t;\n"
     "}\n";
 
-static const char *const bpi_export_layer =
+static const char *const bpi_export_predict =
     "\n"
-    "/* out = sigmoid(W a + b), summed in lanes that are then added in halves */\n"
-    "static void @_layer(const @_real *w, const @_real *b, int inputs, int outputs,\n"
-    "                    const @_real *a, @_real *out)\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\"\n"
+    "#endif\n"
+    "void @(const @_real *inputs, @_real *outputs);\n"
+    "\n"
+    "/* out = sigmoid(W a + b) layer by layer, summed in lanes that are then added in halves */\n"
+    "void @(const @_real *inputs, @_real *outputs)\n"
     "{\n"
-    "    @_real lane[@_LANES];\n"
-    "    int j, k, half;\n"
-    "    for (j = 0; j < outputs; j++, w += inputs) {\n"
-    "        for (k = 0; k < @_LANES; k++)\n"
-    "            lane[k] = 0;\n"
-    "        for (k = 0; k < inputs; k++)\n"
-    "            lane[k % @_LANES] = @_fma(w[k], a[k], lane[k % @_LANES]);\n"
-    "        for (half = @_LANES / 2; half; half /= 2)\n"
-    "            for (k = 0; k < half; k++)\n"
-    "                lane[k] += lane[k + half];\n"
-    "        out[j] = @_sigmoid(lane[0] + b[j]);\n"
+    "    @_real hidden[@_HIDDEN], lane[@_LANES], *out = hidden;\n"
+    "    const @_real *w = @_parameters, *a = inputs;\n"
+    "    int l, j, k, half;\n"
+    "    for (l = 1; l <= @_LAYERS; l++) {\n"
+    "        const int n = @_widths[l - 1];\n"
+    "        const @_real *b = w + (size_t)n * (size_t)@_widths[l];\n"
+    "        out = l < @_LAYERS ? out : outputs;\n"
+    "        for (j = 0; j < @_widths[l]; j++, w += n) {\n"
+    "            for (k = 0; k < @_LANES; k++)\n"
+    "                lane[k] = 0;\n"
+    "            for (k = 0; k < n; k++)\n"
+    "                lane[k % @_LANES] = @_fma(w[k], a[k], lane[k % @_LANES]);\n"
+    "            for (half = @_LANES / 2; half; half /= 2)\n"
+    "                for (k = 0; k < half; k++)\n"
+    "                    lane[k] += lane[k + half];\n"
+    "            out[j] = @_sigmoid(lane[0] + b[j]);\n"
+    "        }\n"
+    "        a = out;\n"
+    "        out += @_widths[l];\n"
+    "        w += @_widths[l];\n"
     "    }\n"
     "}\n";
 
@@ -2324,106 +2198,172 @@ static void bpi_export_real(FILE *file, bp_real x)
         putc('f', file);
 }
 
-static void bpi_export_array(FILE *file, const char *name, const char *letter, int layer,
-                             const bp_real *x, size_t count)
+/* The whole file; 0 if it could not be written. */
+static int bpi_export_net(FILE *file, const bp_net *net, const char *name)
 {
-    size_t i;
-    fprintf(file, "\nstatic const %s_real %s_%s%d[] = {", name, name, letter, layer);
-    for (i = 0; i < count; i++) {
-        fputs(i % 6 ? ", " : i ? ",\n    " : "\n    ", file);
-        bpi_export_real(file, x[i]);
-    }
-    fputs("\n};\n", file);
-}
-
-/* The one function that is not static. */
-static void bpi_export_predict(FILE *file, const bp_net *net, const char *name)
-{
+    size_t i, hidden = net->layer_count == 1; /* C has no empty arrays */
     int l;
-    fputs("\n#ifdef __cplusplus\nextern \"C\"\n#endif\n", file);
-    fprintf(file, "void %s(const %s_real *inputs, %s_real *outputs);\n\n", name, name, name);
-    fprintf(file, "void %s(const %s_real *inputs, %s_real *outputs)\n{\n", name, name, name);
-    for (l = 0; l < net->layer_count - 1; l++)
-        fprintf(file, "    %s_real a%d[%d];\n", name, l + 1, net->layers[l].outputs);
-    for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        fprintf(file, "    %s_layer(%s_w%d, %s_b%d, %d, %d, ", name, name, l + 1, name, l + 1,
-                layer->inputs, layer->outputs);
-        if (l)
-            fprintf(file, "a%d, ", l);
-        else
-            fputs("inputs, ", file);
-        if (l < net->layer_count - 1)
-            fprintf(file, "a%d);\n", l + 1);
-        else
-            fputs("outputs);\n", file);
-    }
-    fputs("}\n", file);
-}
-
-static void bpi_export_net(FILE *file, const bp_net *net, const char *name)
-{
-    int l;
-    fprintf(file, "/* A feedforward network with sigmoid activations, %d", bpi_inputs(net));
-    for (l = 0; l < net->layer_count; l++)
-        fprintf(file, "-%d", net->layers[l].outputs);
-    fputs(", written by backprop.h " BACKPROP_VERSION ".\n", file);
-    fprintf(file, " *     void %s(const %s *inputs, %s *outputs);\n", name, BPI_REAL_NAME,
-            BPI_REAL_NAME);
-    fputs(" * needs no library and no header; it may run on any number of threads at once. */\n"
-          "#include <stdint.h>\n\n", file);
     bpi_export_text(file, bpi_export_head, name);
     bpi_export_text(file, bpi_kernels_of(net)->fused ? bpi_export_fused : bpi_export_unfused, name);
     bpi_export_text(file, bpi_export_sigmoid, name);
-    bpi_export_text(file, bpi_export_layer, name);
+    fprintf(file, "\nstatic const int %s_widths[] = { %d", name, bpi_inputs(net));
     for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        bpi_export_array(file, name, "w", l + 1, layer->weights,
-                         (size_t)layer->inputs * (size_t)layer->outputs);
-        bpi_export_array(file, name, "b", l + 1, layer->biases, (size_t)layer->outputs);
+        fprintf(file, ", %d", net->layers[l].outputs);
+        hidden += l ? (size_t)net->layers[l].inputs : 0;
     }
-    bpi_export_predict(file, net, name);
+    fprintf(file, " };\nenum { %s_LAYERS = %d, %s_HIDDEN = %lu };\n", name, net->layer_count, name,
+            (unsigned long)hidden);
+    bpi_export_text(file, "\n/* W b of one layer after the other */\n", name);
+    bpi_export_text(file, "static const @_real @_parameters[] = {", name);
+    for (i = 0; i < net->parameter_count; i++) {
+        fputs(i % 6 ? ", " : i ? ",\n    " : "\n    ", file);
+        bpi_export_real(file, net->parameters[i]);
+    }
+    fputs("\n};\n", file);
+    bpi_export_text(file, bpi_export_predict, name);
+    return !ferror(file);
 }
 
 /* Letters, digits and _, no digit first, and no word of C's. */
 static int bpi_is_identifier(const char *name)
 {
+    static const char letters[] =
+        "0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     static const char keywords[] =
         " auto break case char const continue default do double else enum extern float for goto if "
         "inline int long register restrict return short signed sizeof static struct switch typedef "
         "union unsigned void volatile while main _Bool _Complex _Imaginary ";
-    const char *p, *found;
-    const size_t length = strlen(name);
-    if (length == 0 || (*name >= '0' && *name <= '9'))
+    const size_t length = strspn(name, letters);
+    const char *found;
+    if (length == 0 || name[length] || (*name >= '0' && *name <= '9'))
         return 0;
-    for (p = name; *p; p++)
-        if (!(*p == '_' || (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
-              (*p >= 'a' && *p <= 'z')))
-            return 0;
     for (found = strstr(keywords, name); found; found = strstr(found + 1, name))
         if (found[-1] == ' ' && found[length] == ' ')
             return 0;
     return 1;
 }
 
+/* ---- files: on disk ---- */
+
+#ifdef _WIN32
+#ifdef __cplusplus
+extern "C"
+#endif
+__declspec(dllimport) int __stdcall MoveFileExA(const char *from, const char *to,
+                                                unsigned long flags);
+#endif
+
+/* Moves a file over another in one step: C's rename will not do that on Windows. */
+static int bpi_replace(const char *from, const char *to)
+{
+#ifdef _WIN32
+    const unsigned long replace_existing_write_through = 1 | 8;
+    return MoveFileExA(from, to, replace_existing_write_through) != 0;
+#else
+    return rename(from, to) == 0;
+#endif
+}
+
+/* Writes a file of size bytes, or, where bytes is NULL, the network as C source under a name. It
+ * is made beside its place and put there last; if anything fails, it goes and what was at path
+ * stays. */
+static bp_status bpi_write_file(const char *path, const void *bytes, size_t size,
+                                const bp_net *net, const char *name)
+{
+    const size_t length = strlen(path);
+    char *temporary = (char *)BACKPROP_MALLOC(length + sizeof ".tmp");
+    int good = 0;
+    FILE *file;
+    if (!temporary)
+        return BP_OUT_OF_MEMORY;
+    memcpy(temporary, path, length);
+    memcpy(temporary + length, ".tmp", sizeof ".tmp");
+    file = fopen(temporary, "wb");
+    if (file) {
+        if (bytes)
+            good = fwrite(bytes, 1, size, file) == size;
+        else
+            good = bpi_export_net(file, net, name);
+        good = fclose(file) == 0 && good;
+        good = good && bpi_replace(temporary, path);
+        if (!good)
+            remove(temporary);
+    }
+    BACKPROP_FREE(temporary);
+    return good ? BP_OK : BP_IO_ERROR;
+}
+
+BPI_API bp_status bp_save(const bp_net *net, const char *path)
+{
+    bp_status status;
+    size_t size;
+    void *bytes;
+    if (!net || !path)
+        return BP_INVALID_ARGUMENT;
+    size = bp_encode(net, NULL, 0);
+    if (size == 0)
+        return BP_DIVERGED;
+    bytes = bpi_allocate(size);
+    if (!bytes)
+        return BP_OUT_OF_MEMORY;
+    bp_encode(net, bytes, size);
+    status = bpi_write_file(path, bytes, size, net, NULL);
+    BACKPROP_FREE(bytes);
+    return status;
+}
+
 BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *name)
 {
-    bp_status status = BP_IO_ERROR;
-    char *temporary;
-    FILE *file;
     if (!net || !path || !name || !bpi_is_identifier(name))
         return BP_INVALID_ARGUMENT;
     if (!bpi_is_real(bpi_largest_parameter(net)))
         return BP_DIVERGED;
-    temporary = bpi_temporary_name(path);
-    if (!temporary)
-        return BP_OUT_OF_MEMORY;
-    file = fopen(temporary, "wb");
-    if (file) {
-        bpi_export_net(file, net, name);
-        status = bpi_finish(file, 1, temporary, path);
-    }
-    BACKPROP_FREE(temporary);
+    return bpi_write_file(path, NULL, 0, net, name);
+}
+
+/* Reads what may be a network, for bp_decode to judge, and, where there is one, the byte behind
+ * it. Memory at most doubles at a time, so that a file cannot make us allocate more than twice
+ * what it holds, whatever its header claims. */
+static bp_status bpi_read_file(FILE *file, unsigned char **bytes, size_t *size)
+{
+    size_t capacity = 0, expected, got, layers, parameter_count;
+    do {
+        expected = bpi_expected_size(*bytes, *size, &layers, &parameter_count);
+        if (expected < *size || expected == 0)
+            return BP_OK;
+        if (*size == capacity) {
+            unsigned char *larger;
+            capacity = bpi_min(expected, 2 * capacity + 4096) + 1;
+            larger = (unsigned char *)BACKPROP_MALLOC(capacity);
+            if (!larger)
+                return BP_OUT_OF_MEMORY;
+            if (*size)
+                memcpy(larger, *bytes, *size);
+            bpi_release(*bytes);
+            *bytes = larger;
+        }
+        got = fread(*bytes + *size, 1, capacity - *size, file);
+        *size += got;
+    } while (got);
+    return ferror(file) ? BP_IO_ERROR : BP_OK;
+}
+
+BPI_API bp_status bp_load(bp_net **net, const char *path)
+{
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    bp_status status;
+    FILE *file;
+    if (!net || !path)
+        return BP_INVALID_ARGUMENT;
+    file = fopen(path, "rb");
+    if (!file)
+        return BP_IO_ERROR;
+    status = bpi_read_file(file, &bytes, &size);
+    fclose(file);
+    if (status == BP_OK)
+        status = bp_decode(net, bytes, size);
+    bpi_release(bytes);
     return status;
 }
 
