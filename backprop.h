@@ -499,15 +499,11 @@ BPI_API const char *bp_status_string(bp_status status);
 #endif
 
 /* BPI_PARALLEL calls task(context, part, parts) for all parts, at once where it can. */
-#if defined(BACKPROP_NO_THREADS)
-#define BPI_MOST_THREADS 1
-#define BPI_DEFAULT_THREADS 1
-#define BPI_PARALLEL(parts, task, context) task(context, 0, 1)
-#elif defined(BACKPROP_PARALLEL)
+#if defined(BACKPROP_PARALLEL) && !defined(BACKPROP_NO_THREADS)
 #define BPI_MOST_THREADS 256
 #define BPI_DEFAULT_THREADS (BACKPROP_THREADS)
 #define BPI_PARALLEL(parts, task, context) BACKPROP_PARALLEL(parts, task, context)
-#elif defined(_OPENMP)
+#elif defined(_OPENMP) && !defined(BACKPROP_NO_THREADS)
 #include <omp.h>
 #define BPI_MOST_THREADS 256
 #define BPI_DEFAULT_THREADS omp_get_max_threads()
@@ -592,12 +588,15 @@ static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this mach
 static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net);
 
+/* Bytes to predict with that many rows at once. */
+static size_t bpi_predict_size(const bp_net *net, size_t rows);
+
 /* ---- memory: one block, carved into aligned arrays ---- */
 
 /* With base NULL nothing is carved, only the size is counted. */
 typedef struct bpi_arena {
     unsigned char *base;
-    size_t used;
+    size_t used; /* 0 after an overflow */
     int overflow; /* the size does not fit in size_t */
 } bpi_arena;
 
@@ -611,6 +610,7 @@ static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
     if (arena->overflow || (count && size > limit / count) ||
         count * size > limit - arena->used) {
         arena->overflow = 1;
+        arena->used = 0;
         return NULL;
     }
     place = arena->base ? arena->base + arena->used + skip : NULL;
@@ -619,17 +619,9 @@ static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
     return place;
 }
 
-static size_t bpi_arena_size(const bpi_arena *arena)
-{
-    return arena->overflow ? 0 : arena->used;
-}
-
 static bpi_arena bpi_arena_at(void *memory)
 {
-    bpi_arena arena;
-    arena.base = (unsigned char *)memory;
-    arena.used = 0;
-    arena.overflow = 0;
+    bpi_arena arena = { (unsigned char *)memory, 0, 0 };
     return arena;
 }
 
@@ -709,7 +701,7 @@ static bp_net *bpi_net_place(bpi_arena *arena, int layer_count, size_t parameter
     bp_net *net = (bp_net *)bpi_take(arena, 1, sizeof(bp_net));
     bp_layer *layers = (bp_layer *)bpi_take(arena, (size_t)layer_count, sizeof(bp_layer));
     bp_real *parameters = (bp_real *)bpi_take(arena, parameter_count, sizeof(bp_real));
-    if (!net || arena->overflow)
+    if (!net)
         return NULL;
     memset(net, 0, sizeof *net);
     net->layer_count = layer_count;
@@ -733,41 +725,28 @@ static void bpi_net_set_layer(bp_net *net, int l, int inputs, int outputs)
     layer->biases = start + (size_t)inputs * (size_t)outputs;
 }
 
+static size_t bpi_net_bytes(int layer_count, size_t parameter_count)
+{
+    bpi_arena arena = bpi_arena_at(NULL);
+    (void)bpi_net_place(&arena, layer_count, parameter_count);
+    return arena.used;
+}
+
 /* A network in one block of its own, widths and parameters not yet set. */
 static bp_net *bpi_net_new(int layer_count, size_t parameter_count)
 {
-    bpi_arena arena = bpi_arena_at(NULL);
-    bp_net *net;
-    void *memory;
-    (void)bpi_net_place(&arena, layer_count, parameter_count);
-    if (bpi_arena_size(&arena) == 0)
-        return NULL;
-    memory = BACKPROP_MALLOC(arena.used);
-    if (!memory)
-        return NULL;
-    arena = bpi_arena_at(memory);
-    net = bpi_net_place(&arena, layer_count, parameter_count);
-    net->owned = memory;
+    void *memory = bpi_allocate(bpi_net_bytes(layer_count, parameter_count));
+    bpi_arena arena = bpi_arena_at(memory);
+    bp_net *net = memory ? bpi_net_place(&arena, layer_count, parameter_count) : NULL;
+    if (net)
+        net->owned = memory;
     return net;
 }
 
 BPI_API size_t bp_net_size(const int *sizes, int size_count)
 {
-    bpi_arena arena = bpi_arena_at(NULL);
     size_t parameter_count = bpi_count_parameters(sizes, size_count);
-    if (parameter_count == 0)
-        return 0;
-    (void)bpi_net_place(&arena, size_count - 1, parameter_count);
-    return bpi_arena_size(&arena);
-}
-
-static bp_net *bpi_net_start(bp_net *net, const int *sizes, uint64_t seed)
-{
-    int l;
-    for (l = 0; l < net->layer_count; l++)
-        bpi_net_set_layer(net, l, sizes[l], sizes[l + 1]);
-    bp_randomize(net, seed);
-    return net;
+    return parameter_count ? bpi_net_bytes(size_count - 1, parameter_count) : 0;
 }
 
 BPI_API bp_net *bp_create_in(void *memory, size_t size, const int *sizes, int size_count,
@@ -775,18 +754,25 @@ BPI_API bp_net *bp_create_in(void *memory, size_t size, const int *sizes, int si
 {
     bpi_arena arena = bpi_arena_at(memory);
     size_t need = bp_net_size(sizes, size_count);
+    bp_net *net;
+    int l;
     if (!memory || need == 0 || size < need)
         return NULL;
-    return bpi_net_start(
-        bpi_net_place(&arena, size_count - 1, bpi_count_parameters(sizes, size_count)), sizes,
-        seed);
+    net = bpi_net_place(&arena, size_count - 1, bpi_count_parameters(sizes, size_count));
+    for (l = 0; l < net->layer_count; l++)
+        bpi_net_set_layer(net, l, sizes[l], sizes[l + 1]);
+    bp_randomize(net, seed);
+    return net;
 }
 
 BPI_API bp_net *bp_create(const int *sizes, int size_count, uint64_t seed)
 {
-    size_t parameter_count = bpi_count_parameters(sizes, size_count);
-    bp_net *net = parameter_count ? bpi_net_new(size_count - 1, parameter_count) : NULL;
-    return net ? bpi_net_start(net, sizes, seed) : NULL;
+    size_t size = bp_net_size(sizes, size_count);
+    void *memory = bpi_allocate(size);
+    bp_net *net = bp_create_in(memory, size, sizes, size_count, seed);
+    if (net)
+        net->owned = memory;
+    return net;
 }
 
 BPI_API bp_net *bp_clone(const bp_net *net)
@@ -862,35 +848,25 @@ static int bpi_outputs(const bp_net *net)
 /* The largest magnitude among the parameters; more than any number if one is not finite. */
 static bp_real bpi_largest_parameter(const bp_net *net)
 {
-    bpi_rows all;
-    all.base = net->parameters;
-    all.stride = net->parameter_count;
-    all.index = NULL;
-    all.ahead = 0;
-    all.dense = 0;
+    bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, 0 };
     return bpi_kernels_of(net)->largest(all, 1);
 }
 
 /* ---- working memory of a call ---- */
 
-/* What a call asks of its workspace, and where it then finds it. */
+/* What a call has in its workspace. */
 typedef struct bpi_space {
-    size_t rows;       /* examples in flight */
+    size_t rows; /* examples in flight */
     int threads;
-    int learning;      /* errors are needed too */
-    int fetching;      /* examples come from data->fetch */
-    size_t order_count; /* indices to hold: a permutation of the set, or 0, 1, 2 ... for fetch */
-    int accumulating;   /* a batch is longer than rows: its gradient is summed in memory */
-
     uint32_t *blocks; /* scratch for the kernels; each thread has some for layer 1 and some for
                          the others */
     bp_real *largest; /* input of each thread's examples */
-    bp_real **a;     /* a[l]: rows x outputs of layers[l] */
-    bp_real **delta; /* delta[l]: likewise */
-    bp_real *inputs; /* rows x n_0, for fetch */
+    bp_real **a;      /* a[l]: rows x outputs of layers[l] */
+    bp_real **delta;  /* delta[l]: likewise */
+    bp_real *inputs;  /* rows x n_0, for fetch */
     bp_real *targets;
-    size_t *order;
-    bp_real *gradient;
+    size_t *order;     /* a permutation of the set, or rows indices for fetch */
+    bp_real *gradient; /* of a batch longer than rows, which is summed in memory; or NULL */
 } bpi_space;
 
 /* Blocks in the widest input of a layer. */
@@ -901,50 +877,6 @@ static size_t bpi_block_count(const bp_net *net)
         if (net->layers[l].inputs > widest)
             widest = net->layers[l].inputs;
     return (size_t)widest / BPI_LANES + 2;
-}
-
-static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *arena)
-{
-    size_t layers = (size_t)net->layer_count;
-    int l, counting = arena->base == NULL;
-    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2,
-                                         bpi_block_count(net) * sizeof(uint32_t));
-    space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
-    space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    for (l = 0; l < net->layer_count; l++) {
-        /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
-        size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
-        void *a = bpi_take(arena, space->rows, size);
-        void *delta = space->learning ? bpi_take(arena, space->rows, size) : NULL;
-        if (!counting) {
-            space->a[l] = (bp_real *)a;
-            space->delta[l] = (bp_real *)delta;
-        }
-    }
-    if (space->fetching) {
-        size_t width = (size_t)bpi_inputs(net), outputs = (size_t)bpi_outputs(net);
-        space->inputs = (bp_real *)bpi_take(arena, space->rows, width * sizeof(bp_real));
-        space->targets = (bp_real *)bpi_take(arena, space->rows, outputs * sizeof(bp_real));
-    }
-    if (space->order_count)
-        space->order = (size_t *)bpi_take(arena, space->order_count, sizeof(size_t));
-    if (space->accumulating)
-        space->gradient = (bp_real *)bpi_take(arena, net->parameter_count, sizeof(bp_real));
-}
-
-static size_t bpi_space_size(bpi_space space, const bp_net *net)
-{
-    bpi_arena arena = bpi_arena_at(NULL);
-    bpi_space_place(&space, net, &arena);
-    return bpi_arena_size(&arena);
-}
-
-static int bpi_space_fits(const bpi_space *space, const bp_net *net, const void *memory,
-                          size_t size)
-{
-    size_t need = bpi_space_size(*space, net);
-    return memory && need && size >= need;
 }
 
 static size_t bpi_min(size_t a, size_t b)
@@ -960,24 +892,44 @@ static int bpi_threads(int wanted)
     return threads < 1 ? 1 : threads < most ? threads : most;
 }
 
-/* What bp_evaluate, bp_gradient (training NULL) and bp_train need. */
-static bpi_space bpi_space_for(const bp_data *data, const bp_training *training, int learning)
+/* Sizes and places what bp_evaluate and bp_gradient (training NULL) or bp_train need. */
+static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *net,
+                            const bp_data *data, const bp_training *training)
 {
-    bpi_space space;
+    const int shuffled = training && !training->in_order;
+    const size_t layers = (size_t)net->layer_count;
     size_t batch = data->count;
-    memset(&space, 0, sizeof space);
+    int l;
+    memset(space, 0, sizeof *space);
     if (training && training->batch_size)
         batch = bpi_min(batch, training->batch_size);
-    space.rows = bpi_min(batch, BPI_ROWS);
-    space.threads = training ? bpi_threads(training->threads) : 1;
-    space.learning = learning;
-    space.fetching = data->inputs == NULL;
-    space.accumulating = learning && batch > space.rows;
-    if (training && !training->in_order)
-        space.order_count = data->count;
-    else if (space.fetching)
-        space.order_count = space.rows;
-    return space;
+    space->rows = bpi_min(batch, BPI_ROWS);
+    space->threads = training ? bpi_threads(training->threads) : 1;
+    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2,
+                                         bpi_block_count(net) * sizeof(uint32_t));
+    space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
+    space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+    space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+    for (l = 0; l < net->layer_count; l++) {
+        /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
+        size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
+        void *a = bpi_take(arena, space->rows, size);
+        void *delta = bpi_take(arena, space->rows, size);
+        if (arena->base) {
+            space->a[l] = (bp_real *)a;
+            space->delta[l] = (bp_real *)delta;
+        }
+    }
+    if (!data->inputs) {
+        size_t inputs = (size_t)bpi_inputs(net), outputs = (size_t)bpi_outputs(net);
+        space->inputs = (bp_real *)bpi_take(arena, space->rows, inputs * sizeof(bp_real));
+        space->targets = (bp_real *)bpi_take(arena, space->rows, outputs * sizeof(bp_real));
+    }
+    if (shuffled || !data->inputs)
+        space->order =
+            (size_t *)bpi_take(arena, shuffled ? data->count : space->rows, sizeof(size_t));
+    if (batch > space->rows)
+        space->gradient = (bp_real *)bpi_take(arena, net->parameter_count, sizeof(bp_real));
 }
 
 static int bpi_data_is_valid(const bp_data *data)
@@ -993,16 +945,41 @@ static int bpi_training_is_valid(const bp_training *training)
            eta <= (double)BPI_REAL_MAX && (bp_real)eta > 0;
 }
 
+BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
+                                 const bp_training *training)
+{
+    bpi_arena arena = bpi_arena_at(NULL);
+    bpi_space space;
+    if (!net || (data && !bpi_data_is_valid(data)) ||
+        (training && (!data || !bpi_training_is_valid(training))))
+        return 0;
+    if (!data)
+        return bpi_predict_size(net, 1);
+    bpi_space_place(&space, &arena, net, data, training);
+    return arena.used;
+}
+
+/* Checks the arguments that the calls below share, and places their space in the workspace. */
+static bp_status bpi_space_open(bpi_space *space, const bp_net *net, const bp_data *data,
+                                const bp_training *training, void *workspace, size_t size)
+{
+    bpi_arena arena = bpi_arena_at(workspace);
+    size_t need;
+    if (!net || !bpi_data_is_valid(data) || (!workspace && size))
+        return BP_INVALID_ARGUMENT;
+    need = bp_workspace_size(net, data, training);
+    if (!workspace || need == 0 || size < need)
+        return BP_OUT_OF_MEMORY;
+    bpi_space_place(space, &arena, net, data, training);
+    BACKPROP_ASSERT(arena.used <= size);
+    return BP_OK;
+}
+
 /* ---- forward (F1, F2) ---- */
 
 static bpi_rows bpi_matrix(const bp_real *base, int width)
 {
-    bpi_rows rows;
-    rows.base = base;
-    rows.stride = (size_t)width;
-    rows.index = NULL;
-    rows.ahead = 0;
-    rows.dense = 0;
+    bpi_rows rows = { base, (size_t)width, NULL, 0, 0 };
     return rows;
 }
 
@@ -1196,26 +1173,24 @@ static bp_real bpi_error_scale(const bp_net *net, size_t count)
 static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_space *space,
                           int shuffled, size_t first, size_t n, bpi_rows *x, bpi_rows *y)
 {
-    size_t i;
+    size_t *order = space->order, i;
     if (data->inputs) {
         *x = bpi_matrix(data->inputs, bpi_inputs(net));
         *y = bpi_matrix(data->targets, bpi_outputs(net));
-        x->ahead = data->count - first;
-        if (shuffled) {
-            x->index = y->index = space->order + first;
-        } else {
-            x->base += x->stride * first;
-            y->base += y->stride * first;
-        }
+        x->index = y->index = shuffled ? order : NULL;
+        x->ahead = data->count;
+        *x = bpi_rows_from(*x, first);
+        *y = bpi_rows_from(*y, first);
         return BP_OK;
     }
     *x = bpi_matrix(space->inputs, bpi_inputs(net));
     *y = bpi_matrix(space->targets, bpi_outputs(net));
     if (shuffled)
-        return data->fetch(data->user, space->order + first, n, space->inputs, space->targets);
-    for (i = 0; i < n; i++)
-        space->order[i] = first + i;
-    return data->fetch(data->user, space->order, n, space->inputs, space->targets);
+        order += first;
+    else
+        for (i = 0; i < n; i++)
+            order[i] = first + i;
+    return data->fetch(data->user, order, n, space->inputs, space->targets);
 }
 
 /* A permutation drawn by Fisher and Yates's shuffle from seed and epoch alone. */
@@ -1301,20 +1276,17 @@ static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const
                                  bpi_rows a, size_t n, bp_real eta)
 {
     size_t j, k, i, outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    for (j = 0; j < outputs; j++) {
-        bp_real db = 0;
-        for (k = 0; k < inputs; k++) {
-            bp_real dw = 0;
+    for (j = 0; j < outputs; j++)
+        for (k = 0; k <= inputs; k++) {
+            /* the bias is the weight of an input that is always 1 */
+            const bp_real *p = k < inputs ? &layer->weights[j * inputs + k] : &layer->biases[j];
+            bp_real dp = 0;
             for (i = 0; i < n; i++)
-                dw = bpi_kernels_of(net)->fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
-            if (!bpi_update_is_finite(net, &layer->weights[j * inputs + k], &dw, 1, eta))
+                dp = bpi_kernels_of(net)->fma(delta[i * outputs + j],
+                                              k < inputs ? bpi_row(a, i)[k] : 1, dp);
+            if (!bpi_update_is_finite(net, p, &dp, 1, eta))
                 return 0;
         }
-        for (i = 0; i < n; i++)
-            db += delta[i * outputs + j];
-        if (!bpi_update_is_finite(net, &layer->biases[j], &db, 1, eta))
-            return 0;
-    }
     return 1;
 }
 
@@ -1485,12 +1457,12 @@ static int bpi_report(const bpi_run *run, size_t seen, double squares)
 static bp_status bpi_epoch(bpi_run *run)
 {
     const bp_training *training = run->training;
-    size_t count = run->data->count, every = training->report_every, seen = 0, next = every;
+    size_t count = run->data->count, every = training->report_every, seen = 0;
     double squares = 0;
     if (!training->in_order)
         bpi_shuffle(run->space->order, count, training->seed, run->net->epochs_trained);
     while (seen < count) {
-        size_t n = bpi_min(run->batch, count - seen);
+        const size_t n = bpi_min(run->batch, count - seen), before = seen;
         double batch_squares = 0;
         bp_status status = bpi_step(run, seen, n, &batch_squares);
         if (status != BP_OK)
@@ -1499,11 +1471,9 @@ static bp_status bpi_epoch(bpi_run *run)
         seen += n;
         if (seen == count)
             run->net->epochs_trained++;
-        if (seen == count || (every && seen >= next)) {
-            next = every ? (seen / every + 1) * every : 0;
-            if (bpi_report(run, seen, squares))
-                return BP_STOPPED;
-        }
+        if ((seen == count || (every && seen / every > before / every)) &&
+            bpi_report(run, seen, squares))
+            return BP_STOPPED;
     }
     return BP_OK;
 }
@@ -1511,19 +1481,15 @@ static bp_status bpi_epoch(bpi_run *run)
 BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_training *training,
                               void *workspace, size_t size)
 {
-    bpi_arena arena = bpi_arena_at(workspace);
     bpi_space space;
     bpi_run run;
-    bp_status status = BP_OK;
+    bp_status status;
     int epoch;
-    if (!net || !bpi_data_is_valid(data) || !bpi_training_is_valid(training) ||
-        (!workspace && size))
+    if (!bpi_training_is_valid(training))
         return BP_INVALID_ARGUMENT;
-    space = bpi_space_for(data, training, 1);
-    if (!bpi_space_fits(&space, net, workspace, size))
-        return BP_OUT_OF_MEMORY;
-    bpi_space_place(&space, net, &arena);
-    BACKPROP_ASSERT(arena.used <= size);
+    status = bpi_space_open(&space, net, data, training, workspace, size);
+    if (status != BP_OK)
+        return status;
     run.net = net;
     run.data = data;
     run.training = training;
@@ -1549,23 +1515,20 @@ BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rat
 BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real *gradient,
                                  double *cost, void *workspace, size_t size)
 {
-    bpi_arena arena = bpi_arena_at(workspace);
     bpi_space space;
     bp_status status;
     double squares = 0;
-    if (!net || !bpi_data_is_valid(data) || !gradient || (!workspace && size))
+    if (!gradient)
         return BP_INVALID_ARGUMENT;
-    space = bpi_space_for(data, NULL, 1);
-    if (!bpi_space_fits(&space, net, workspace, size))
-        return BP_OUT_OF_MEMORY;
-    bpi_space_place(&space, net, &arena);
-    BACKPROP_ASSERT(arena.used <= size);
-    /* A failure after the first rows must not be seen in gradient: sum beside it. */
-    status = bpi_gradient_of(net, data, &space, 0, 0, data->count,
-                             space.accumulating ? space.gradient : gradient, &squares);
+    status = bpi_space_open(&space, net, data, NULL, workspace, size);
     if (status != BP_OK)
         return status;
-    if (space.accumulating)
+    /* A failure after the first rows must not be seen in gradient: sum beside it. */
+    status = bpi_gradient_of(net, data, &space, 0, 0, data->count,
+                             space.gradient ? space.gradient : gradient, &squares);
+    if (status != BP_OK)
+        return status;
+    if (space.gradient)
         memcpy(gradient, space.gradient, net->parameter_count * sizeof(bp_real));
     if (cost)
         *cost = bpi_mean_cost(net, squares, data->count);
@@ -1645,23 +1608,20 @@ static int bpi_is_correct(const bp_real *a, const bp_real *y, int outputs)
 BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_evaluation *result,
                                  void *workspace, size_t size)
 {
-    bpi_arena arena = bpi_arena_at(workspace);
     bpi_space space;
     bpi_pass pass;
+    bp_status status;
     size_t seen, n, i, correct = 0;
     double squares = 0;
-    if (!net || !bpi_data_is_valid(data) || !result || (!workspace && size))
+    if (!result)
         return BP_INVALID_ARGUMENT;
-    space = bpi_space_for(data, NULL, 0);
-    if (!bpi_space_fits(&space, net, workspace, size))
-        return BP_OUT_OF_MEMORY;
-    bpi_space_place(&space, net, &arena);
-    BACKPROP_ASSERT(arena.used <= size);
+    status = bpi_space_open(&space, net, data, NULL, workspace, size);
+    if (status != BP_OK)
+        return status;
     pass = bpi_new_pass(net, &space, 0);
     for (seen = 0; seen < data->count; seen += n) {
         const int outputs = bpi_outputs(net);
         const bp_real *a = space.a[net->layer_count - 1];
-        bp_status status;
         n = bpi_min(data->count - seen, space.rows);
         status = bpi_begin(&pass, data, 0, seen, n, &squares);
         if (status != BP_OK)
@@ -1676,15 +1636,6 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
 }
 
 /* ---- the same with memory allocated for the call ---- */
-
-BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
-                                 const bp_training *training)
-{
-    if (!net || (data && !bpi_data_is_valid(data)) ||
-        (training && (!data || !bpi_training_is_valid(training))))
-        return 0;
-    return data ? bpi_space_size(bpi_space_for(data, training, 1), net) : bpi_predict_size(net, 1);
-}
 
 BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
                              bp_real *outputs)
@@ -1771,19 +1722,16 @@ static double bpi_magnitude(double x)
 static bp_status bpi_compare(bp_net *net, const bp_data *data, const bp_real *gradient,
                              double *worst)
 {
-    double largest = 0;
+    const bpi_rows all = { gradient, net->parameter_count, NULL, 0, 0 };
+    const double least = (double)bpi_kernels_of(net)->largest(all, 1) / 100;
     size_t i;
-    *worst = 0;
-    for (i = 0; i < net->parameter_count; i++)
-        if (bpi_magnitude((double)gradient[i]) > largest)
-            largest = bpi_magnitude((double)gradient[i]);
     for (i = 0; i < net->parameter_count; i++) {
         double slope, scale = bpi_magnitude((double)gradient[i]), error;
         bp_status status = bpi_difference(net, data, &net->parameters[i], &slope);
         if (status != BP_OK)
             return status;
         scale = bpi_magnitude(slope) > scale ? bpi_magnitude(slope) : scale;
-        scale = largest / 100 > scale ? largest / 100 : scale;
+        scale = least > scale ? least : scale;
         error = scale > 0 ? bpi_magnitude(slope - (double)gradient[i]) / scale : 0;
         if (!(error <= *worst))
             *worst = error;
