@@ -607,7 +607,7 @@ static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
     size_t misaligned = (size_t)((uintptr_t)arena->base + arena->used) % BPI_ALIGN;
     size_t skip = arena->base && misaligned ? BPI_ALIGN - misaligned : 0;
     void *place;
-    if (arena->overflow || (count && size > limit / count) ||
+    if (arena->overflow || arena->used > limit || (count && size > limit / count) ||
         count * size > limit - arena->used) {
         arena->overflow = 1;
         arena->used = 0;
@@ -1719,46 +1719,35 @@ static double bpi_magnitude(double x)
     return x < 0 ? -x : x;
 }
 
-static bp_status bpi_compare(bp_net *net, const bp_data *data, const bp_real *gradient,
-                             double *worst)
-{
-    const bpi_rows all = { gradient, net->parameter_count, NULL, 0, 0 };
-    const double least = (double)bpi_kernels_of(net)->largest(all, 1) / 100;
-    size_t i;
-    for (i = 0; i < net->parameter_count; i++) {
-        double slope, scale = bpi_magnitude((double)gradient[i]), error;
-        bp_status status = bpi_difference(net, data, &net->parameters[i], &slope);
-        if (status != BP_OK)
-            return status;
-        scale = bpi_magnitude(slope) > scale ? bpi_magnitude(slope) : scale;
-        scale = least > scale ? least : scale;
-        error = scale > 0 ? bpi_magnitude(slope - (double)gradient[i]) / scale : 0;
-        if (!(error <= *worst))
-            *worst = error;
-    }
-    return BP_OK;
-}
-
 BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
                                     double *worst_relative_error)
 {
-    double worst = 0;
+    double worst = 0, least = 0;
     bp_status status;
     bp_real *gradient;
     bp_net *copy;
+    size_t i;
     if (!net || !bpi_data_is_valid(data) || !worst_relative_error)
         return BP_INVALID_ARGUMENT;
-    gradient = (bp_real *)bpi_allocate(net->parameter_count * sizeof(bp_real));
-    if (!gradient)
-        return BP_OUT_OF_MEMORY;
     copy = bp_clone(net);
-    status = copy ? bp_gradient(net, data, gradient, NULL) : BP_OUT_OF_MEMORY;
-    if (status == BP_OK)
-        status = bpi_compare(copy, data, gradient, &worst);
+    gradient = (bp_real *)bpi_allocate(net->parameter_count * sizeof(bp_real));
+    status = copy && gradient ? bp_gradient(net, data, gradient, NULL) : BP_OUT_OF_MEMORY;
+    for (i = 0; status == BP_OK && i < net->parameter_count; i++)
+        if (bpi_magnitude((double)gradient[i]) / 100 > least)
+            least = bpi_magnitude((double)gradient[i]) / 100;
+    for (i = 0; status == BP_OK && i < net->parameter_count; i++) {
+        double slope = 0, scale = bpi_magnitude((double)gradient[i]), error;
+        status = bpi_difference(copy, data, &copy->parameters[i], &slope);
+        scale = bpi_magnitude(slope) > scale ? bpi_magnitude(slope) : scale;
+        scale = least > scale ? least : scale;
+        error = scale > 0 ? bpi_magnitude(slope - (double)gradient[i]) / scale : 0;
+        if (!(error <= worst))
+            worst = error;
+    }
     if (status == BP_OK)
         *worst_relative_error = worst;
     bp_free(copy);
-    BACKPROP_FREE(gradient);
+    bpi_release(gradient);
     return status;
 }
 
@@ -1869,33 +1858,32 @@ static uint64_t bpi_encoded_width(const unsigned char *bytes, size_t l)
 
 /* Whoever has the first size bytes of a file: how many does it take to know more? First the
  * header, then the layers, then all of it; 0 if they are no network's. Only the size of the whole
- * can be size or less, and then *layers and *parameter_count are set. */
-static size_t bpi_expected_size(const unsigned char *bytes, size_t size, size_t *layers,
-                                size_t *parameter_count)
+ * can be size or less, and then *parameter_count is set. */
+static size_t bpi_expected_size(const unsigned char *bytes, size_t size, size_t *parameter_count)
 {
-    size_t l, real_size, head;
+    size_t l, layers, real_size, head;
     uint64_t inputs, outputs;
     if (size < BPI_HEADER)
         return BPI_HEADER;
     real_size = (size_t)bpi_get(bytes + 12, 4);
-    *layers = (size_t)bpi_get(bytes + 28, 4);
+    layers = (size_t)bpi_get(bytes + 28, 4);
     inputs = bpi_encoded_width(bytes, 0);
     if (memcmp(bytes, bpi_magic, sizeof bpi_magic) != 0 || bpi_get(bytes + 8, 4) != BPI_VERSION ||
-        (real_size != 4 && real_size != 8) || bpi_get(bytes + 24, 4) != 0 || *layers == 0 ||
-        *layers >= INT_MAX || inputs == 0 || inputs > INT_MAX)
+        (real_size != 4 && real_size != 8) || bpi_get(bytes + 24, 4) != 0 || layers == 0 ||
+        layers >= INT_MAX || inputs == 0 || inputs > INT_MAX)
         return 0;
-    head = bpi_encoded_size(*layers, 0, 1);
-    if (size < head)
+    head = bpi_encoded_size(layers, 0, 1);
+    if (head == 0 || size < head)
         return head;
     *parameter_count = 0;
-    for (l = 1; l <= *layers; l++) {
+    for (l = 1; l <= layers; l++) {
         outputs = bpi_encoded_width(bytes, l);
         if (outputs == 0 || outputs > INT_MAX || bpi_get(bytes + BPI_HEADER + 8 * l - 4, 4) != 0 ||
             !bpi_count_layer(parameter_count, (size_t)inputs, (size_t)outputs))
             return 0;
         inputs = outputs;
     }
-    return bpi_encoded_size(*layers, *parameter_count, real_size);
+    return bpi_encoded_size(layers, *parameter_count, real_size);
 }
 
 /* Fills in widths and parameters; 0 if a parameter is not finite in this precision. */
@@ -1920,14 +1908,14 @@ static int bpi_decode_net(bp_net *net, const unsigned char *bytes)
 BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
 {
     const unsigned char *p = (const unsigned char *)bytes;
-    size_t layers, parameter_count;
+    size_t parameter_count;
     bp_net *decoded;
     if (!net || !bytes)
         return BP_INVALID_ARGUMENT;
-    if (bpi_expected_size(p, size, &layers, &parameter_count) != size ||
+    if (bpi_expected_size(p, size, &parameter_count) != size ||
         bpi_get(p + size - BPI_CHECKSUM, 8) != bpi_checksum(p, size - BPI_CHECKSUM))
         return BP_BAD_FILE;
-    decoded = bpi_net_new((int)layers, parameter_count);
+    decoded = bpi_net_new((int)bpi_get(p + 28, 4), parameter_count);
     if (!decoded)
         return BP_OUT_OF_MEMORY;
     if (!bpi_decode_net(decoded, p)) {
@@ -2132,18 +2120,13 @@ static void bpi_export_text(FILE *file, const char *text, const char *name)
  * the locale puts for the point is put right. */
 static void bpi_export_real(FILE *file, bp_real x)
 {
-    const int digits = sizeof(bp_real) == sizeof(double) ? 17 : 9;
-    char text[64], *p;
-    int point = 0;
-    sprintf(text, "%.*e", digits - 1, (double)x);
-    for (p = text; *p; p++) {
-        if (strchr("-+0123456789e", *p))
-            putc(*p, file);
-        else if (!point++)
-            putc('.', file);
-    }
-    if (sizeof(bp_real) == sizeof(float))
-        putc('f', file);
+    const int is_float = sizeof(bp_real) == sizeof(float);
+    char text[64];
+    size_t whole, point;
+    sprintf(text, "%.*e", is_float ? 8 : 16, (double)x);
+    whole = strspn(text, "-0123456789");
+    point = strcspn(text + whole, "0123456789");
+    fprintf(file, "%.*s.%s%s", (int)whole, text, text + whole + point, is_float ? "f" : "");
 }
 
 /* The whole file; 0 if it could not be written. */
@@ -2274,9 +2257,9 @@ BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *n
  * what it holds, whatever its header claims. */
 static bp_status bpi_read_file(FILE *file, unsigned char **bytes, size_t *size)
 {
-    size_t capacity = 0, expected, got, layers, parameter_count;
+    size_t capacity = 0, expected, got, parameter_count;
     do {
-        expected = bpi_expected_size(*bytes, *size, &layers, &parameter_count);
+        expected = bpi_expected_size(*bytes, *size, &parameter_count);
         if (expected < *size || expected == 0)
             return BP_OK;
         if (*size == capacity) {
