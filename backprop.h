@@ -2121,12 +2121,16 @@ static void bpi_export_text(FILE *file, const char *text, const char *name)
 static void bpi_export_real(FILE *file, bp_real x)
 {
     const int is_float = sizeof(bp_real) == sizeof(float);
-    char text[64];
-    size_t whole, point;
+    char text[64], *p;
+    int point = 0;
     sprintf(text, "%.*e", is_float ? 8 : 16, (double)x);
-    whole = strspn(text, "-0123456789");
-    point = strcspn(text + whole, "0123456789");
-    fprintf(file, "%.*s.%s%s", (int)whole, text, text + whole + point, is_float ? "f" : "");
+    for (p = text; *p; p++)
+        if (strchr("-+0123456789e", *p))
+            putc(*p, file);
+        else if (!point++)
+            putc('.', file);
+    if (is_float)
+        putc('f', file);
 }
 
 /* The whole file; 0 if it could not be written. */
@@ -2164,10 +2168,13 @@ static int bpi_is_identifier(const char *name)
         " auto break case char const continue default do double else enum extern float for goto if "
         "inline int long register restrict return short signed sizeof static struct switch typedef "
         "union unsigned void volatile while main _Bool _Complex _Imaginary ";
-    const size_t length = strspn(name, letters);
-    const char *found;
-    if (length == 0 || name[length] || (*name >= '0' && *name <= '9'))
+    const size_t length = strlen(name);
+    const char *p, *found;
+    if (length == 0 || (*name >= '0' && *name <= '9'))
         return 0;
+    for (p = name; *p; p++)
+        if (!strchr(letters, *p))
+            return 0;
     for (found = strstr(keywords, name); found; found = strstr(found + 1, name))
         if (found[-1] == ' ' && found[length] == ' ')
             return 0;
