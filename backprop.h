@@ -1908,7 +1908,7 @@ static int bpi_decode_net(bp_net *net, const unsigned char *bytes)
 BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
 {
     const unsigned char *p = (const unsigned char *)bytes;
-    size_t parameter_count;
+    size_t parameter_count = 0;
     bp_net *decoded;
     if (!net || !bytes)
         return BP_INVALID_ARGUMENT;
