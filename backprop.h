@@ -499,15 +499,11 @@ BPI_API const char *bp_status_string(bp_status status);
 #endif
 
 /* BPI_PARALLEL calls task(context, part, parts) for all parts, at once where it can. */
-#if defined(BACKPROP_NO_THREADS)
-#define BPI_MOST_THREADS 1
-#define BPI_DEFAULT_THREADS 1
-#define BPI_PARALLEL(parts, task, context) task(context, 0, 1)
-#elif defined(BACKPROP_PARALLEL)
+#if defined(BACKPROP_PARALLEL) && !defined(BACKPROP_NO_THREADS)
 #define BPI_MOST_THREADS 256
 #define BPI_DEFAULT_THREADS (BACKPROP_THREADS)
 #define BPI_PARALLEL(parts, task, context) BACKPROP_PARALLEL(parts, task, context)
-#elif defined(_OPENMP)
+#elif defined(_OPENMP) && !defined(BACKPROP_NO_THREADS)
 #include <omp.h>
 #define BPI_MOST_THREADS 256
 #define BPI_DEFAULT_THREADS omp_get_max_threads()
@@ -592,12 +588,15 @@ static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this mach
 static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net);
 
+/* Bytes to predict with that many rows at once. */
+static size_t bpi_predict_size(const bp_net *net, size_t rows);
+
 /* ---- memory: one block, carved into aligned arrays ---- */
 
 /* With base NULL nothing is carved, only the size is counted. */
 typedef struct bpi_arena {
     unsigned char *base;
-    size_t used;
+    size_t used; /* 0 after an overflow */
     int overflow; /* the size does not fit in size_t */
 } bpi_arena;
 
@@ -609,9 +608,11 @@ static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
     size_t skip = arena->base && misaligned ? BPI_ALIGN - misaligned : 0;
     void *place;
     /* divisions take long: two halves of a word have a product that fits */
-    if (arena->overflow || ((count | size) >= half && count && size > limit / count) ||
+    if (arena->overflow || arena->used > limit ||
+        ((count | size) >= half && count && size > limit / count) ||
         count * size > limit - arena->used) {
         arena->overflow = 1;
+        arena->used = 0;
         return NULL;
     }
     place = arena->base ? arena->base + arena->used + skip : NULL;
@@ -620,17 +621,9 @@ static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
     return place;
 }
 
-static size_t bpi_arena_size(const bpi_arena *arena)
-{
-    return arena->overflow ? 0 : arena->used;
-}
-
 static bpi_arena bpi_arena_at(void *memory)
 {
-    bpi_arena arena;
-    arena.base = (unsigned char *)memory;
-    arena.used = 0;
-    arena.overflow = 0;
+    bpi_arena arena = { (unsigned char *)memory, 0, 0 };
     return arena;
 }
 
@@ -710,7 +703,7 @@ static bp_net *bpi_net_place(bpi_arena *arena, int layer_count, size_t parameter
     bp_net *net = (bp_net *)bpi_take(arena, 1, sizeof(bp_net));
     bp_layer *layers = (bp_layer *)bpi_take(arena, (size_t)layer_count, sizeof(bp_layer));
     bp_real *parameters = (bp_real *)bpi_take(arena, parameter_count, sizeof(bp_real));
-    if (!net || arena->overflow)
+    if (!net)
         return NULL;
     memset(net, 0, sizeof *net);
     net->layer_count = layer_count;
@@ -734,41 +727,28 @@ static void bpi_net_set_layer(bp_net *net, int l, int inputs, int outputs)
     layer->biases = start + (size_t)inputs * (size_t)outputs;
 }
 
+static size_t bpi_net_bytes(int layer_count, size_t parameter_count)
+{
+    bpi_arena arena = bpi_arena_at(NULL);
+    (void)bpi_net_place(&arena, layer_count, parameter_count);
+    return arena.used;
+}
+
 /* A network in one block of its own, widths and parameters not yet set. */
 static bp_net *bpi_net_new(int layer_count, size_t parameter_count)
 {
-    bpi_arena arena = bpi_arena_at(NULL);
-    bp_net *net;
-    void *memory;
-    (void)bpi_net_place(&arena, layer_count, parameter_count);
-    if (bpi_arena_size(&arena) == 0)
-        return NULL;
-    memory = BACKPROP_MALLOC(arena.used);
-    if (!memory)
-        return NULL;
-    arena = bpi_arena_at(memory);
-    net = bpi_net_place(&arena, layer_count, parameter_count);
-    net->owned = memory;
+    void *memory = bpi_allocate(bpi_net_bytes(layer_count, parameter_count));
+    bpi_arena arena = bpi_arena_at(memory);
+    bp_net *net = memory ? bpi_net_place(&arena, layer_count, parameter_count) : NULL;
+    if (net)
+        net->owned = memory;
     return net;
 }
 
 BPI_API size_t bp_net_size(const int *sizes, int size_count)
 {
-    bpi_arena arena = bpi_arena_at(NULL);
     size_t parameter_count = bpi_count_parameters(sizes, size_count);
-    if (parameter_count == 0)
-        return 0;
-    (void)bpi_net_place(&arena, size_count - 1, parameter_count);
-    return bpi_arena_size(&arena);
-}
-
-static bp_net *bpi_net_start(bp_net *net, const int *sizes, uint64_t seed)
-{
-    int l;
-    for (l = 0; l < net->layer_count; l++)
-        bpi_net_set_layer(net, l, sizes[l], sizes[l + 1]);
-    bp_randomize(net, seed);
-    return net;
+    return parameter_count ? bpi_net_bytes(size_count - 1, parameter_count) : 0;
 }
 
 BPI_API bp_net *bp_create_in(void *memory, size_t size, const int *sizes, int size_count,
@@ -776,18 +756,25 @@ BPI_API bp_net *bp_create_in(void *memory, size_t size, const int *sizes, int si
 {
     bpi_arena arena = bpi_arena_at(memory);
     size_t need = bp_net_size(sizes, size_count);
+    bp_net *net;
+    int l;
     if (!memory || need == 0 || size < need)
         return NULL;
-    return bpi_net_start(
-        bpi_net_place(&arena, size_count - 1, bpi_count_parameters(sizes, size_count)), sizes,
-        seed);
+    net = bpi_net_place(&arena, size_count - 1, bpi_count_parameters(sizes, size_count));
+    for (l = 0; l < net->layer_count; l++)
+        bpi_net_set_layer(net, l, sizes[l], sizes[l + 1]);
+    bp_randomize(net, seed);
+    return net;
 }
 
 BPI_API bp_net *bp_create(const int *sizes, int size_count, uint64_t seed)
 {
-    size_t parameter_count = bpi_count_parameters(sizes, size_count);
-    bp_net *net = parameter_count ? bpi_net_new(size_count - 1, parameter_count) : NULL;
-    return net ? bpi_net_start(net, sizes, seed) : NULL;
+    size_t size = bp_net_size(sizes, size_count);
+    void *memory = bpi_allocate(size);
+    bp_net *net = bp_create_in(memory, size, sizes, size_count, seed);
+    if (net)
+        net->owned = memory;
+    return net;
 }
 
 BPI_API bp_net *bp_clone(const bp_net *net)
@@ -863,35 +850,25 @@ static int bpi_outputs(const bp_net *net)
 /* The largest magnitude among the parameters; more than any number if one is not finite. */
 static bp_real bpi_largest_parameter(const bp_net *net)
 {
-    bpi_rows all;
-    all.base = net->parameters;
-    all.stride = net->parameter_count;
-    all.index = NULL;
-    all.ahead = 0;
-    all.dense = 0;
+    const bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, 0 };
     return bpi_kernels_of(net)->largest(&all, 1);
 }
 
 /* ---- working memory of a call ---- */
 
-/* What a call asks of its workspace, and where it then finds it. */
+/* What a call has in its workspace. */
 typedef struct bpi_space {
-    size_t rows;       /* examples in flight */
+    size_t rows; /* examples in flight */
     int threads;
-    int learning;      /* errors are needed too */
-    int fetching;      /* examples come from data->fetch */
-    size_t order_count; /* indices to hold: a permutation of the set, or 0, 1, 2 ... for fetch */
-    int accumulating;   /* a batch is longer than rows: its gradient is summed in memory */
-
     uint32_t *blocks; /* scratch for the kernels; each thread has some for layer 1 and some for
                          the others */
     bp_real *largest; /* input of each thread's examples */
-    bp_real **a;     /* a[l]: rows x outputs of layers[l] */
-    bp_real **delta; /* delta[l]: likewise */
-    bp_real *inputs; /* rows x n_0, for fetch */
+    bp_real **a;      /* a[l]: rows x outputs of layers[l] */
+    bp_real **delta;  /* delta[l]: likewise */
+    bp_real *inputs;  /* rows x n_0, for fetch */
     bp_real *targets;
-    size_t *order;
-    bp_real *gradient;
+    size_t *order;     /* a permutation of the set, or rows indices for fetch */
+    bp_real *gradient; /* of a batch longer than rows, which is summed in memory; or NULL */
 } bpi_space;
 
 /* The widest input of layers[first] and those above. */
@@ -910,50 +887,6 @@ static size_t bpi_block_count(const bp_net *net)
     return bpi_widest(net, 0) / BPI_LANES + 2;
 }
 
-static void bpi_space_place(bpi_space *space, const bp_net *net, bpi_arena *arena)
-{
-    size_t layers = (size_t)net->layer_count;
-    int l, counting = arena->base == NULL;
-    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2,
-                                         bpi_block_count(net) * sizeof(uint32_t));
-    space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
-    space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    for (l = 0; l < net->layer_count; l++) {
-        /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
-        size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
-        void *a = bpi_take(arena, space->rows, size);
-        void *delta = space->learning ? bpi_take(arena, space->rows, size) : NULL;
-        if (!counting) {
-            space->a[l] = (bp_real *)a;
-            space->delta[l] = (bp_real *)delta;
-        }
-    }
-    if (space->fetching) {
-        size_t width = (size_t)bpi_inputs(net), outputs = (size_t)bpi_outputs(net);
-        space->inputs = (bp_real *)bpi_take(arena, space->rows, width * sizeof(bp_real));
-        space->targets = (bp_real *)bpi_take(arena, space->rows, outputs * sizeof(bp_real));
-    }
-    if (space->order_count)
-        space->order = (size_t *)bpi_take(arena, space->order_count, sizeof(size_t));
-    if (space->accumulating)
-        space->gradient = (bp_real *)bpi_take(arena, net->parameter_count, sizeof(bp_real));
-}
-
-static size_t bpi_space_size(bpi_space space, const bp_net *net)
-{
-    bpi_arena arena = bpi_arena_at(NULL);
-    bpi_space_place(&space, net, &arena);
-    return bpi_arena_size(&arena);
-}
-
-static int bpi_space_fits(const bpi_space *space, const bp_net *net, const void *memory,
-                          size_t size)
-{
-    size_t need = bpi_space_size(*space, net);
-    return memory && need && size >= need;
-}
-
 static size_t bpi_min(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -967,24 +900,44 @@ static int bpi_threads(int wanted)
     return threads < 1 ? 1 : threads < most ? threads : most;
 }
 
-/* What bp_evaluate, bp_gradient (training NULL) and bp_train need. */
-static bpi_space bpi_space_for(const bp_data *data, const bp_training *training, int learning)
+/* Sizes and places what bp_evaluate and bp_gradient (training NULL) or bp_train need. */
+static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *net,
+                            const bp_data *data, const bp_training *training)
 {
-    bpi_space space;
+    const int shuffled = training && !training->in_order;
+    const size_t layers = (size_t)net->layer_count;
     size_t batch = data->count;
-    memset(&space, 0, sizeof space);
+    int l;
+    memset(space, 0, sizeof *space);
     if (training && training->batch_size)
         batch = bpi_min(batch, training->batch_size);
-    space.rows = bpi_min(batch, BPI_ROWS);
-    space.threads = training ? bpi_threads(training->threads) : 1;
-    space.learning = learning;
-    space.fetching = data->inputs == NULL;
-    space.accumulating = learning && batch > space.rows;
-    if (training && !training->in_order)
-        space.order_count = data->count;
-    else if (space.fetching)
-        space.order_count = space.rows;
-    return space;
+    space->rows = bpi_min(batch, BPI_ROWS);
+    space->threads = training ? bpi_threads(training->threads) : 1;
+    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2,
+                                         bpi_block_count(net) * sizeof(uint32_t));
+    space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
+    space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+    space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+    for (l = 0; l < net->layer_count; l++) {
+        /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
+        size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
+        void *a = bpi_take(arena, space->rows, size);
+        void *delta = bpi_take(arena, space->rows, size);
+        if (arena->base) {
+            space->a[l] = (bp_real *)a;
+            space->delta[l] = (bp_real *)delta;
+        }
+    }
+    if (!data->inputs) {
+        size_t inputs = (size_t)bpi_inputs(net), outputs = (size_t)bpi_outputs(net);
+        space->inputs = (bp_real *)bpi_take(arena, space->rows, inputs * sizeof(bp_real));
+        space->targets = (bp_real *)bpi_take(arena, space->rows, outputs * sizeof(bp_real));
+    }
+    if (shuffled || !data->inputs)
+        space->order =
+            (size_t *)bpi_take(arena, shuffled ? data->count : space->rows, sizeof(size_t));
+    if (batch > space->rows)
+        space->gradient = (bp_real *)bpi_take(arena, net->parameter_count, sizeof(bp_real));
 }
 
 static int bpi_data_is_valid(const bp_data *data)
@@ -1000,16 +953,41 @@ static int bpi_training_is_valid(const bp_training *training)
            eta <= (double)BPI_REAL_MAX && (bp_real)eta > 0;
 }
 
+BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
+                                 const bp_training *training)
+{
+    bpi_arena arena = bpi_arena_at(NULL);
+    bpi_space space;
+    if (!net || (data && !bpi_data_is_valid(data)) ||
+        (training && (!data || !bpi_training_is_valid(training))))
+        return 0;
+    if (!data)
+        return bpi_predict_size(net, 1);
+    bpi_space_place(&space, &arena, net, data, training);
+    return arena.used;
+}
+
+/* Checks the arguments that the calls below share, and places their space in the workspace. */
+static bp_status bpi_space_open(bpi_space *space, const bp_net *net, const bp_data *data,
+                                const bp_training *training, void *workspace, size_t size)
+{
+    bpi_arena arena = bpi_arena_at(workspace);
+    size_t need;
+    if (!net || !bpi_data_is_valid(data) || (!workspace && size))
+        return BP_INVALID_ARGUMENT;
+    need = bp_workspace_size(net, data, training);
+    if (!workspace || need == 0 || size < need)
+        return BP_OUT_OF_MEMORY;
+    bpi_space_place(space, &arena, net, data, training);
+    BACKPROP_ASSERT(arena.used <= size);
+    return BP_OK;
+}
+
 /* ---- forward (F1, F2) ---- */
 
 static bpi_rows bpi_matrix(const bp_real *base, int width)
 {
-    bpi_rows rows;
-    rows.base = base;
-    rows.stride = (size_t)width;
-    rows.index = NULL;
-    rows.ahead = 0;
-    rows.dense = 0;
+    bpi_rows rows = { base, (size_t)width, NULL, 0, 0 };
     return rows;
 }
 
@@ -1205,26 +1183,24 @@ static bp_real bpi_error_scale(const bp_net *net, size_t count)
 static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_space *space,
                           int shuffled, size_t first, size_t n, bpi_rows *x, bpi_rows *y)
 {
-    size_t i;
+    size_t *order = space->order, i;
     if (data->inputs) {
         *x = bpi_matrix(data->inputs, bpi_inputs(net));
         *y = bpi_matrix(data->targets, bpi_outputs(net));
-        x->ahead = data->count - first;
-        if (shuffled) {
-            x->index = y->index = space->order + first;
-        } else {
-            x->base += x->stride * first;
-            y->base += y->stride * first;
-        }
+        x->index = y->index = shuffled ? order : NULL;
+        x->ahead = data->count;
+        *x = bpi_rows_from(x, first);
+        *y = bpi_rows_from(y, first);
         return BP_OK;
     }
     *x = bpi_matrix(space->inputs, bpi_inputs(net));
     *y = bpi_matrix(space->targets, bpi_outputs(net));
     if (shuffled)
-        return data->fetch(data->user, space->order + first, n, space->inputs, space->targets);
-    for (i = 0; i < n; i++)
-        space->order[i] = first + i;
-    return data->fetch(data->user, space->order, n, space->inputs, space->targets);
+        order += first;
+    else
+        for (i = 0; i < n; i++)
+            order[i] = first + i;
+    return data->fetch(data->user, order, n, space->inputs, space->targets);
 }
 
 /* A permutation drawn by Fisher and Yates's shuffle from seed and epoch alone. */
@@ -1310,20 +1286,17 @@ static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const
                                  const bpi_rows *a, size_t n, bp_real eta)
 {
     size_t j, k, i, outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    for (j = 0; j < outputs; j++) {
-        bp_real db = 0;
-        for (k = 0; k < inputs; k++) {
-            bp_real dw = 0;
+    for (j = 0; j < outputs; j++)
+        for (k = 0; k <= inputs; k++) {
+            /* the bias is the weight of an input that is always 1 */
+            const bp_real *p = k < inputs ? &layer->weights[j * inputs + k] : &layer->biases[j];
+            bp_real dp = 0;
             for (i = 0; i < n; i++)
-                dw = bpi_kernels_of(net)->fma(delta[i * outputs + j], bpi_row(a, i)[k], dw);
-            if (!bpi_update_is_finite(net, &layer->weights[j * inputs + k], &dw, 1, eta))
+                dp = bpi_kernels_of(net)->fma(delta[i * outputs + j],
+                                              k < inputs ? bpi_row(a, i)[k] : 1, dp);
+            if (!bpi_update_is_finite(net, p, &dp, 1, eta))
                 return 0;
         }
-        for (i = 0; i < n; i++)
-            db += delta[i * outputs + j];
-        if (!bpi_update_is_finite(net, &layer->biases[j], &db, 1, eta))
-            return 0;
-    }
     return 1;
 }
 
@@ -1494,12 +1467,12 @@ static int bpi_report(const bpi_run *run, size_t seen, double squares)
 static bp_status bpi_epoch(bpi_run *run)
 {
     const bp_training *training = run->training;
-    size_t count = run->data->count, every = training->report_every, seen = 0, next = every;
+    size_t count = run->data->count, every = training->report_every, seen = 0;
     double squares = 0;
     if (!training->in_order)
         bpi_shuffle(run->space->order, count, training->seed, run->net->epochs_trained);
     while (seen < count) {
-        size_t n = bpi_min(run->batch, count - seen);
+        const size_t n = bpi_min(run->batch, count - seen), before = seen;
         double batch_squares = 0;
         bp_status status = bpi_step(run, seen, n, &batch_squares);
         if (status != BP_OK)
@@ -1508,11 +1481,9 @@ static bp_status bpi_epoch(bpi_run *run)
         seen += n;
         if (seen == count)
             run->net->epochs_trained++;
-        if (seen == count || (every && seen >= next)) {
-            next = every ? (seen / every + 1) * every : 0;
-            if (bpi_report(run, seen, squares))
-                return BP_STOPPED;
-        }
+        if ((seen == count || (every && seen / every > before / every)) &&
+            bpi_report(run, seen, squares))
+            return BP_STOPPED;
     }
     return BP_OK;
 }
@@ -1520,19 +1491,15 @@ static bp_status bpi_epoch(bpi_run *run)
 BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_training *training,
                               void *workspace, size_t size)
 {
-    bpi_arena arena = bpi_arena_at(workspace);
     bpi_space space;
     bpi_run run;
-    bp_status status = BP_OK;
+    bp_status status;
     int epoch;
-    if (!net || !bpi_data_is_valid(data) || !bpi_training_is_valid(training) ||
-        (!workspace && size))
+    if (!bpi_training_is_valid(training))
         return BP_INVALID_ARGUMENT;
-    space = bpi_space_for(data, training, 1);
-    if (!bpi_space_fits(&space, net, workspace, size))
-        return BP_OUT_OF_MEMORY;
-    bpi_space_place(&space, net, &arena);
-    BACKPROP_ASSERT(arena.used <= size);
+    status = bpi_space_open(&space, net, data, training, workspace, size);
+    if (status != BP_OK)
+        return status;
     run.net = net;
     run.data = data;
     run.training = training;
@@ -1558,23 +1525,20 @@ BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rat
 BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real *gradient,
                                  double *cost, void *workspace, size_t size)
 {
-    bpi_arena arena = bpi_arena_at(workspace);
     bpi_space space;
     bp_status status;
     double squares = 0;
-    if (!net || !bpi_data_is_valid(data) || !gradient || (!workspace && size))
+    if (!gradient)
         return BP_INVALID_ARGUMENT;
-    space = bpi_space_for(data, NULL, 1);
-    if (!bpi_space_fits(&space, net, workspace, size))
-        return BP_OUT_OF_MEMORY;
-    bpi_space_place(&space, net, &arena);
-    BACKPROP_ASSERT(arena.used <= size);
-    /* A failure after the first rows must not be seen in gradient: sum beside it. */
-    status = bpi_gradient_of(net, data, &space, 0, 0, data->count,
-                             space.accumulating ? space.gradient : gradient, &squares);
+    status = bpi_space_open(&space, net, data, NULL, workspace, size);
     if (status != BP_OK)
         return status;
-    if (space.accumulating)
+    /* A failure after the first rows must not be seen in gradient: sum beside it. */
+    status = bpi_gradient_of(net, data, &space, 0, 0, data->count,
+                             space.gradient ? space.gradient : gradient, &squares);
+    if (status != BP_OK)
+        return status;
+    if (space.gradient)
         memcpy(gradient, space.gradient, net->parameter_count * sizeof(bp_real));
     if (cost)
         *cost = bpi_mean_cost(net, squares, data->count);
@@ -1654,23 +1618,20 @@ static int bpi_is_correct(const bp_real *a, const bp_real *y, int outputs)
 BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_evaluation *result,
                                  void *workspace, size_t size)
 {
-    bpi_arena arena = bpi_arena_at(workspace);
     bpi_space space;
     bpi_pass pass;
+    bp_status status;
     size_t seen, n, i, correct = 0;
     double squares = 0;
-    if (!net || !bpi_data_is_valid(data) || !result || (!workspace && size))
+    if (!result)
         return BP_INVALID_ARGUMENT;
-    space = bpi_space_for(data, NULL, 0);
-    if (!bpi_space_fits(&space, net, workspace, size))
-        return BP_OUT_OF_MEMORY;
-    bpi_space_place(&space, net, &arena);
-    BACKPROP_ASSERT(arena.used <= size);
+    status = bpi_space_open(&space, net, data, NULL, workspace, size);
+    if (status != BP_OK)
+        return status;
     pass = bpi_new_pass(net, &space, 0);
     for (seen = 0; seen < data->count; seen += n) {
         const int outputs = bpi_outputs(net);
         const bp_real *a = space.a[net->layer_count - 1];
-        bp_status status;
         n = bpi_min(data->count - seen, space.rows);
         status = bpi_begin(&pass, data, 0, seen, n, &squares);
         if (status != BP_OK)
@@ -1685,15 +1646,6 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
 }
 
 /* ---- the same with memory allocated for the call ---- */
-
-BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
-                                 const bp_training *training)
-{
-    if (!net || (data && !bpi_data_is_valid(data)) ||
-        (training && (!data || !bpi_training_is_valid(training))))
-        return 0;
-    return data ? bpi_space_size(bpi_space_for(data, training, 1), net) : bpi_predict_size(net, 1);
-}
 
 BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
                              bp_real *outputs)
@@ -1778,49 +1730,35 @@ static double bpi_magnitude(double x)
     return x < 0 ? -x : x;
 }
 
-static bp_status bpi_compare(bp_net *net, const bp_data *data, const bp_real *gradient,
-                             double *worst)
-{
-    double largest = 0;
-    size_t i;
-    *worst = 0;
-    for (i = 0; i < net->parameter_count; i++)
-        if (bpi_magnitude((double)gradient[i]) > largest)
-            largest = bpi_magnitude((double)gradient[i]);
-    for (i = 0; i < net->parameter_count; i++) {
-        double slope, scale = bpi_magnitude((double)gradient[i]), error;
-        bp_status status = bpi_difference(net, data, &net->parameters[i], &slope);
-        if (status != BP_OK)
-            return status;
-        scale = bpi_magnitude(slope) > scale ? bpi_magnitude(slope) : scale;
-        scale = largest / 100 > scale ? largest / 100 : scale;
-        error = scale > 0 ? bpi_magnitude(slope - (double)gradient[i]) / scale : 0;
-        if (!(error <= *worst))
-            *worst = error;
-    }
-    return BP_OK;
-}
-
 BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
                                     double *worst_relative_error)
 {
-    double worst = 0;
+    double worst = 0, least = 0;
     bp_status status;
     bp_real *gradient;
     bp_net *copy;
+    size_t i;
     if (!net || !bpi_data_is_valid(data) || !worst_relative_error)
         return BP_INVALID_ARGUMENT;
-    gradient = (bp_real *)bpi_allocate(net->parameter_count * sizeof(bp_real));
-    if (!gradient)
-        return BP_OUT_OF_MEMORY;
     copy = bp_clone(net);
-    status = copy ? bp_gradient(net, data, gradient, NULL) : BP_OUT_OF_MEMORY;
-    if (status == BP_OK)
-        status = bpi_compare(copy, data, gradient, &worst);
+    gradient = (bp_real *)bpi_allocate(net->parameter_count * sizeof(bp_real));
+    status = copy && gradient ? bp_gradient(net, data, gradient, NULL) : BP_OUT_OF_MEMORY;
+    for (i = 0; status == BP_OK && i < net->parameter_count; i++)
+        if (bpi_magnitude((double)gradient[i]) / 100 > least)
+            least = bpi_magnitude((double)gradient[i]) / 100;
+    for (i = 0; status == BP_OK && i < net->parameter_count; i++) {
+        double slope = 0, scale = bpi_magnitude((double)gradient[i]), error;
+        status = bpi_difference(copy, data, &copy->parameters[i], &slope);
+        scale = bpi_magnitude(slope) > scale ? bpi_magnitude(slope) : scale;
+        scale = least > scale ? least : scale;
+        error = scale > 0 ? bpi_magnitude(slope - (double)gradient[i]) / scale : 0;
+        if (!(error <= worst))
+            worst = error;
+    }
     if (status == BP_OK)
         *worst_relative_error = worst;
     bp_free(copy);
-    BACKPROP_FREE(gradient);
+    bpi_release(gradient);
     return status;
 }
 
@@ -1930,34 +1868,33 @@ static uint64_t bpi_encoded_width(const unsigned char *bytes, size_t l)
 }
 
 /* Whoever has the first size bytes of a file: how many does it take to know more? First the
- * header, then the layers, then all of it; 0 if they are no network's. *layers and
- * *parameter_count are set when the size returned is that of the whole. */
-static size_t bpi_expected_size(const unsigned char *bytes, size_t size, size_t *layers,
-                                size_t *parameter_count)
+ * header, then the layers, then all of it; 0 if they are no network's. Only the size of the whole
+ * can be size or less, and then *parameter_count is set. */
+static size_t bpi_expected_size(const unsigned char *bytes, size_t size, size_t *parameter_count)
 {
-    size_t l, real_size, head;
+    size_t l, layers, real_size, head;
     uint64_t inputs, outputs;
     if (size < BPI_HEADER)
         return BPI_HEADER;
     real_size = (size_t)bpi_get(bytes + 12, 4);
-    *layers = (size_t)bpi_get(bytes + 28, 4);
+    layers = (size_t)bpi_get(bytes + 28, 4);
     inputs = bpi_encoded_width(bytes, 0);
     if (memcmp(bytes, bpi_magic, sizeof bpi_magic) != 0 || bpi_get(bytes + 8, 4) != BPI_VERSION ||
-        (real_size != 4 && real_size != 8) || bpi_get(bytes + 24, 4) != 0 || *layers == 0 ||
-        *layers >= INT_MAX || inputs == 0 || inputs > INT_MAX)
+        (real_size != 4 && real_size != 8) || bpi_get(bytes + 24, 4) != 0 || layers == 0 ||
+        layers >= INT_MAX || inputs == 0 || inputs > INT_MAX)
         return 0;
-    head = bpi_encoded_size(*layers, 0, 1);
-    if (size < head)
+    head = bpi_encoded_size(layers, 0, 1);
+    if (head == 0 || size < head)
         return head;
     *parameter_count = 0;
-    for (l = 1; l <= *layers; l++) {
+    for (l = 1; l <= layers; l++) {
         outputs = bpi_encoded_width(bytes, l);
         if (outputs == 0 || outputs > INT_MAX || bpi_get(bytes + BPI_HEADER + 8 * l - 4, 4) != 0 ||
             !bpi_count_layer(parameter_count, (size_t)inputs, (size_t)outputs))
             return 0;
         inputs = outputs;
     }
-    return bpi_encoded_size(*layers, *parameter_count, real_size);
+    return bpi_encoded_size(layers, *parameter_count, real_size);
 }
 
 /* Fills in widths and parameters; 0 if a parameter is not finite in this precision. */
@@ -1982,17 +1919,14 @@ static int bpi_decode_net(bp_net *net, const unsigned char *bytes)
 BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
 {
     const unsigned char *p = (const unsigned char *)bytes;
-    size_t layers = 0, parameter_count = 0, expected = 0;
+    size_t parameter_count = 0;
     bp_net *decoded;
     if (!net || !bytes)
         return BP_INVALID_ARGUMENT;
-    /* The size must be the one that the header and the layers, both within it, ask for. */
-    if (size >= BPI_HEADER)
-        expected = bpi_expected_size(p, size, &layers, &parameter_count);
-    if (expected == 0 || expected != size || size < bpi_encoded_size(layers, 1, 4) ||
+    if (bpi_expected_size(p, size, &parameter_count) != size ||
         bpi_get(p + size - BPI_CHECKSUM, 8) != bpi_checksum(p, size - BPI_CHECKSUM))
         return BP_BAD_FILE;
-    decoded = bpi_net_new((int)layers, parameter_count);
+    decoded = bpi_net_new((int)bpi_get(p + 28, 4), parameter_count);
     if (!decoded)
         return BP_OUT_OF_MEMORY;
     if (!bpi_decode_net(decoded, p)) {
@@ -2003,168 +1937,20 @@ BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
     return BP_OK;
 }
 
-/* ---- files: on disk ---- */
 #ifndef BACKPROP_NO_STDIO
-
-#ifdef _WIN32
-#ifdef __cplusplus
-extern "C"
-#endif
-__declspec(dllimport) int __stdcall MoveFileExA(const char *from, const char *to,
-                                                unsigned long flags);
-#endif
-
-/* Moves a file over another in one step: C's rename will not do that on Windows. */
-static int bpi_replace(const char *from, const char *to)
-{
-#ifdef _WIN32
-    const unsigned long replace_existing_write_through = 1 | 8;
-    return MoveFileExA(from, to, replace_existing_write_through) != 0;
-#else
-    return rename(from, to) == 0;
-#endif
-}
-
-/* The name PATH.tmp, to be freed. */
-static char *bpi_temporary_name(const char *path)
-{
-    const size_t length = strlen(path);
-    char *name = (char *)BACKPROP_MALLOC(length + sizeof ".tmp");
-    if (name) {
-        memcpy(name, path, length);
-        memcpy(name + length, ".tmp", sizeof ".tmp");
-    }
-    return name;
-}
-
-/* Closes what was written to the temporary and puts it in place; if anything failed on the
- * way, or does now, the temporary goes and what was at path stays. */
-static bp_status bpi_finish(FILE *file, int written, const char *temporary, const char *path)
-{
-    int good = written && !ferror(file);
-    good = fclose(file) == 0 && good;
-    good = good && bpi_replace(temporary, path);
-    if (!good)
-        remove(temporary);
-    return good ? BP_OK : BP_IO_ERROR;
-}
-
-static bp_status bpi_write_file(const char *path, const void *bytes, size_t size)
-{
-    char *temporary = bpi_temporary_name(path);
-    bp_status status = BP_IO_ERROR;
-    FILE *file;
-    if (!temporary)
-        return BP_OUT_OF_MEMORY;
-    file = fopen(temporary, "wb");
-    if (file)
-        status = bpi_finish(file, fwrite(bytes, 1, size, file) == size, temporary, path);
-    BACKPROP_FREE(temporary);
-    return status;
-}
-
-BPI_API bp_status bp_save(const bp_net *net, const char *path)
-{
-    bp_status status;
-    size_t size;
-    void *bytes;
-    if (!net || !path)
-        return BP_INVALID_ARGUMENT;
-    size = bp_encode(net, NULL, 0);
-    if (size == 0)
-        return BP_DIVERGED;
-    bytes = bpi_allocate(size);
-    if (!bytes)
-        return BP_OUT_OF_MEMORY;
-    bp_encode(net, bytes, size);
-    status = bpi_write_file(path, bytes, size);
-    BACKPROP_FREE(bytes);
-    return status;
-}
-
-/* A file's bytes while they are read. */
-typedef struct bpi_reading {
-    unsigned char *bytes;
-    size_t size, capacity;
-} bpi_reading;
-
-/* Reads on until size bytes are there. Memory at most doubles at a time, so that a file
- * cannot make us allocate more than twice what it holds, whatever its header claims. */
-static bp_status bpi_read_up_to(bpi_reading *reading, size_t size, FILE *file)
-{
-    while (reading->size < size) {
-        size_t got;
-        if (reading->size == reading->capacity) {
-            size_t more = bpi_min(size, reading->capacity) + 4096;
-            size_t capacity = bpi_min(size, reading->capacity + more);
-            unsigned char *larger = (unsigned char *)BACKPROP_MALLOC(capacity);
-            if (!larger)
-                return BP_OUT_OF_MEMORY;
-            if (reading->size)
-                memcpy(larger, reading->bytes, reading->size);
-            bpi_release(reading->bytes);
-            reading->bytes = larger;
-            reading->capacity = capacity;
-        }
-        got = fread(reading->bytes + reading->size, 1,
-                    bpi_min(size, reading->capacity) - reading->size, file);
-        reading->size += got;
-        if (got == 0)
-            return ferror(file) ? BP_IO_ERROR : BP_BAD_FILE;
-    }
-    return BP_OK;
-}
-
-/* Reads a whole network and not a byte more, which must be the end of the file. */
-static bp_status bpi_read_file(bpi_reading *reading, FILE *file)
-{
-    size_t expected = 0, layers = 0, parameter_count = 0;
-    unsigned char beyond;
-    do {
-        bp_status status = bpi_read_up_to(reading, expected, file);
-        if (status != BP_OK)
-            return status;
-        expected = bpi_expected_size(reading->bytes, reading->size, &layers, &parameter_count);
-        if (expected == 0)
-            return BP_BAD_FILE;
-    } while (reading->size < expected);
-    if (fread(&beyond, 1, 1, file) != 0)
-        return BP_BAD_FILE;
-    return ferror(file) ? BP_IO_ERROR : BP_OK;
-}
-
-BPI_API bp_status bp_load(bp_net **net, const char *path)
-{
-    bpi_reading reading = { NULL, 0, 0 };
-    bp_status status;
-    FILE *file;
-    if (!net || !path)
-        return BP_INVALID_ARGUMENT;
-    file = fopen(path, "rb");
-    if (!file)
-        return BP_IO_ERROR;
-    status = bpi_read_file(&reading, file);
-    fclose(file);
-    if (status == BP_OK)
-        status = bp_decode(net, reading.bytes, reading.size);
-    bpi_release(reading.bytes);
-    return status;
-}
 
 /* ---- files: a network as C source ---- */
 
-/* The exported functions, @ standing for the name: bpi_fma, bpi_sigmoid and bpi_dot once more,
- * in the same order of operations. */
+/* The source, @ standing for the name: bpi_fma, bpi_sigmoid and bpi_dot once more, in the same
+ * order of operations. */
 static const char *const bpi_export_head =
-#ifdef BACKPROP_DOUBLE
-    "typedef double @_real;\n"
-    "typedef int64_t @_bits;\n"
-    "enum { @_LANES = 4, @_DIGITS = 53, @_BIAS = 1023 };\n";
-#else
-    "typedef float @_real;\n"
-    "typedef int32_t @_bits;\n"
-    "enum { @_LANES = 8, @_DIGITS = 24, @_BIAS = 127 };\n";
-#endif
+    "/* A feedforward network, written by backprop.h " BACKPROP_VERSION ".\n"
+    " *     void @(const " BPI_REAL_NAME " *inputs, " BPI_REAL_NAME " *outputs);\n"
+    " * needs no library and no header; it may run on any number of threads at once. */\n"
+    "#include <stddef.h>\n"
+    "#include <stdint.h>\n"
+    "\n"
+    "typedef " BPI_REAL_NAME " @_real;\n";
 
 /* For a network that has been computing without fused multiply-add: the product is stored, so
  * that no compiler fuses it. */
@@ -2234,6 +2020,41 @@ static const char *const bpi_export_fused =
 
 static const char *const bpi_export_sigmoid =
     "\n"
+#ifdef BACKPROP_DOUBLE
+    "typedef int64_t @_bits;\n"
+    "enum { @_LANES = 4, @_DIGITS = 53, @_BIAS = 1023 };\n"
+    "static const @_real @_highest = 50, @_lowest = -708, @_zero = -760;\n"
+    "static const @_real @_log2_e = 1.4426950408889634;\n"
+    "static const @_real @_ln2_high = 6.93147180369123816490e-01;\n"
+    "static const @_real @_ln2_low = 1.90821492927058770002e-10;\n"
+    "\n"
+    "/* (e^f - 1 - f) / f^2 */\n"
+    "static @_real @_tail(@_real f)\n"
+    "{\n"
+    "    const @_real f2 = f * f, f4 = f2 * f2;\n"
+    "    const @_real r2 = @_fma(0.16666666666666413, f, 0.50000000000000111);\n"
+    "    const @_real r4 = @_fma(0.0083333333334948047, f, 0.041666666666529878);\n"
+    "    const @_real r6 = @_fma(0.00019841269506038332, f, 0.0013888888943715753);\n"
+    "    const @_real r8 = @_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);\n"
+    "    const @_real r10 = @_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);\n"
+    "    return @_fma(@_fma(r10, f4, @_fma(r8, f2, r6)), f4, @_fma(r4, f2, r2));\n"
+    "}\n"
+#else
+    "typedef int32_t @_bits;\n"
+    "enum { @_LANES = 8, @_DIGITS = 24, @_BIAS = 127 };\n"
+    "static const @_real @_highest = 40, @_lowest = -87, @_zero = -110;\n"
+    "static const @_real @_log2_e = 1.44269504f;\n"
+    "static const @_real @_ln2_high = 0.693359375f, @_ln2_low = -2.12194440e-4f;\n"
+    "\n"
+    "/* (e^f - 1 - f) / f^2 */\n"
+    "static @_real @_tail(@_real f)\n"
+    "{\n"
+    "    const @_real f2 = f * f, r2 = @_fma(0.166665198f, f, 0.499999934f);\n"
+    "    const @_real r4 = @_fma(0.00836881704f, f, 0.0416683978f);\n"
+    "    return @_fma(@_fma(0.00138143879f, f2, r4), f2, r2);\n"
+    "}\n"
+#endif
+    "\n"
     "static @_real @_power_of_2(int n)\n"
     "{\n"
     "    union { @_bits bits; @_real x; } u;\n"
@@ -2245,64 +2066,54 @@ static const char *const bpi_export_sigmoid =
     "static @_real @_sigmoid(@_real z)\n"
     "{\n"
     "    const @_real rounder = 3 * @_power_of_2(@_DIGITS - 2);\n"
-#ifdef BACKPROP_DOUBLE
-    "    const @_real log2_e = -1.4426950408889634, lowest = -708, zero = -760, highest = 50;\n"
-    "    const @_real ln2_high = -6.93147180369123816490e-01;\n"
-    "    const @_real ln2_low = -1.90821492927058770002e-10;\n"
-    "    @_real n, f, f2, f4, t, sum, r0, r1, r2, r3, r4;\n"
-#else
-    "    const @_real log2_e = -1.44269504f, lowest = -87, zero = -110, highest = 40;\n"
-    "    const @_real ln2_high = -0.693359375f, ln2_low = 2.12194440e-4f;\n"
-    "    @_real n, f, f2, t, sum, r0, r1;\n"
-#endif
+    "    @_real n, f, t, sum;\n"
     "    if (z != z)\n"
     "        return z;\n"
-    "    z = z > highest ? highest : z;\n"
-    "    if (z < zero)\n"
+    "    if (z > @_highest)\n"
+    "        z = @_highest;\n"
+    "    if (z < @_zero)\n"
     "        return 0;\n"
-    "    n = @_fma(z, log2_e, rounder) - rounder;\n"
-    "    f = @_fma(n, ln2_low, @_fma(n, ln2_high, -z));\n"
-    "    f2 = f * f;\n"
-    "    t = z < lowest ? 0 : @_power_of_2(-(int)n);\n"
+    "    n = @_fma(z, -@_log2_e, rounder) - rounder;\n"
+    "    f = @_fma(n, -@_ln2_low, @_fma(n, -@_ln2_high, -z));\n"
+    "    t = z < @_lowest ? 0 : @_power_of_2(-(int)n);\n"
     "    sum = t + 1;\n"
-#ifdef BACKPROP_DOUBLE
-    "    f4 = f2 * f2;\n"
-    "    r0 = @_fma(0.16666666666666413, f, 0.50000000000000111);\n"
-    "    r1 = @_fma(0.0083333333334948047, f, 0.041666666666529878);\n"
-    "    r2 = @_fma(0.00019841269506038332, f, 0.0013888888943715753);\n"
-    "    r3 = @_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);\n"
-    "    r4 = @_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);\n"
-    "    r3 = @_fma(r4, f4, @_fma(r3, f2, r2));\n"
-    "    r0 = @_fma(r3, f4, @_fma(r1, f2, r0));\n"
-#else
-    "    r0 = @_fma(0.166665198f, f, 0.499999934f);\n"
-    "    r1 = @_fma(0.00836881704f, f, 0.0416683978f);\n"
-    "    r0 = @_fma(@_fma(0.00138143879f, f2, r1), f2, r0);\n"
-#endif
-    "    sum += @_fma(r0, f2, f + (t - (sum - 1)));\n"
-    "    if (z < lowest)\n"
+    "    sum += @_fma(@_tail(f), f * f, f + (t - (sum - 1)));\n"
+    "    if (z < @_lowest)\n"
     "        t = @_power_of_2(-(@_BIAS / 2));\n"
     "    t /= sum;\n"
-    "    return z < lowest ? t * @_power_of_2(@_BIAS / 2 - (int)n) : t;\n"
+    "    return z < @_lowest ? t * @_power_of_2(@_BIAS / 2 - (int)n) : t;\n"
     "}\n";
 
-static const char *const bpi_export_layer =
+static const char *const bpi_export_predict =
     "\n"
-    "/* out = sigmoid(W a + b), summed in lanes that are then added in halves */\n"
-    "static void @_layer(const @_real *w, const @_real *b, int inputs, int outputs,\n"
-    "                    const @_real *a, @_real *out)\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\"\n"
+    "#endif\n"
+    "void @(const @_real *inputs, @_real *outputs);\n"
+    "\n"
+    "/* out = sigmoid(W a + b) layer by layer, summed in lanes that are then added in halves */\n"
+    "void @(const @_real *inputs, @_real *outputs)\n"
     "{\n"
-    "    @_real lane[@_LANES];\n"
-    "    int j, k, half;\n"
-    "    for (j = 0; j < outputs; j++, w += inputs) {\n"
-    "        for (k = 0; k < @_LANES; k++)\n"
-    "            lane[k] = 0;\n"
-    "        for (k = 0; k < inputs; k++)\n"
-    "            lane[k % @_LANES] = @_fma(w[k], a[k], lane[k % @_LANES]);\n"
-    "        for (half = @_LANES / 2; half; half /= 2)\n"
-    "            for (k = 0; k < half; k++)\n"
-    "                lane[k] += lane[k + half];\n"
-    "        out[j] = @_sigmoid(lane[0] + b[j]);\n"
+    "    @_real hidden[@_HIDDEN], lane[@_LANES], *out = hidden;\n"
+    "    const @_real *w = @_parameters, *a = inputs;\n"
+    "    int l, j, k, half;\n"
+    "    for (l = 1; l <= @_LAYERS; l++) {\n"
+    "        const int n = @_widths[l - 1];\n"
+    "        const @_real *b = w + (size_t)n * (size_t)@_widths[l];\n"
+    "        out = l < @_LAYERS ? out : outputs;\n"
+    "        for (j = 0; j < @_widths[l]; j++, w += n) {\n"
+    "            for (k = 0; k < @_LANES; k++)\n"
+    "                lane[k] = 0;\n"
+    "            for (k = 0; k < n; k++)\n"
+    "                lane[k % @_LANES] = @_fma(w[k], a[k], lane[k % @_LANES]);\n"
+    "            for (half = @_LANES / 2; half; half /= 2)\n"
+    "                for (k = 0; k < half; k++)\n"
+    "                    lane[k] += lane[k + half];\n"
+    "            out[j] = @_sigmoid(lane[0] + b[j]);\n"
+    "        }\n"
+    "        a = out;\n"
+    "        out += @_widths[l];\n"
+    "        w += @_widths[l];\n"
     "    }\n"
     "}\n";
 
@@ -2320,95 +2131,60 @@ static void bpi_export_text(FILE *file, const char *text, const char *name)
  * the locale puts for the point is put right. */
 static void bpi_export_real(FILE *file, bp_real x)
 {
-    const int digits = sizeof(bp_real) == sizeof(double) ? 17 : 9;
+    const int is_float = sizeof(bp_real) == sizeof(float);
     char text[64], *p;
     int point = 0;
-    sprintf(text, "%.*e", digits - 1, (double)x);
-    for (p = text; *p; p++) {
+    sprintf(text, "%.*e", is_float ? 8 : 16, (double)x);
+    for (p = text; *p; p++)
         if (strchr("-+0123456789e", *p))
             putc(*p, file);
         else if (!point++)
             putc('.', file);
-    }
-    if (sizeof(bp_real) == sizeof(float))
+    if (is_float)
         putc('f', file);
 }
 
-static void bpi_export_array(FILE *file, const char *name, const char *letter, int layer,
-                             const bp_real *x, size_t count)
+/* The whole file; 0 if it could not be written. */
+static int bpi_export_net(FILE *file, const bp_net *net, const char *name)
 {
-    size_t i;
-    fprintf(file, "\nstatic const %s_real %s_%s%d[] = {", name, name, letter, layer);
-    for (i = 0; i < count; i++) {
-        fputs(i % 6 ? ", " : i ? ",\n    " : "\n    ", file);
-        bpi_export_real(file, x[i]);
-    }
-    fputs("\n};\n", file);
-}
-
-/* The one function that is not static. */
-static void bpi_export_predict(FILE *file, const bp_net *net, const char *name)
-{
+    size_t i, hidden = net->layer_count == 1; /* C has no empty arrays */
     int l;
-    fputs("\n#ifdef __cplusplus\nextern \"C\"\n#endif\n", file);
-    fprintf(file, "void %s(const %s_real *inputs, %s_real *outputs);\n\n", name, name, name);
-    fprintf(file, "void %s(const %s_real *inputs, %s_real *outputs)\n{\n", name, name, name);
-    for (l = 0; l < net->layer_count - 1; l++)
-        fprintf(file, "    %s_real a%d[%d];\n", name, l + 1, net->layers[l].outputs);
-    for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        fprintf(file, "    %s_layer(%s_w%d, %s_b%d, %d, %d, ", name, name, l + 1, name, l + 1,
-                layer->inputs, layer->outputs);
-        if (l)
-            fprintf(file, "a%d, ", l);
-        else
-            fputs("inputs, ", file);
-        if (l < net->layer_count - 1)
-            fprintf(file, "a%d);\n", l + 1);
-        else
-            fputs("outputs);\n", file);
-    }
-    fputs("}\n", file);
-}
-
-static void bpi_export_net(FILE *file, const bp_net *net, const char *name)
-{
-    int l;
-    fprintf(file, "/* A feedforward network with sigmoid activations, %d", bpi_inputs(net));
-    for (l = 0; l < net->layer_count; l++)
-        fprintf(file, "-%d", net->layers[l].outputs);
-    fputs(", written by backprop.h " BACKPROP_VERSION ".\n", file);
-    fprintf(file, " *     void %s(const %s *inputs, %s *outputs);\n", name, BPI_REAL_NAME,
-            BPI_REAL_NAME);
-    fputs(" * needs no library and no header; it may run on any number of threads at once. */\n"
-          "#include <stdint.h>\n\n", file);
     bpi_export_text(file, bpi_export_head, name);
     bpi_export_text(file, bpi_kernels_of(net)->fused ? bpi_export_fused : bpi_export_unfused, name);
     bpi_export_text(file, bpi_export_sigmoid, name);
-    bpi_export_text(file, bpi_export_layer, name);
+    fprintf(file, "\nstatic const int %s_widths[] = { %d", name, bpi_inputs(net));
     for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        bpi_export_array(file, name, "w", l + 1, layer->weights,
-                         (size_t)layer->inputs * (size_t)layer->outputs);
-        bpi_export_array(file, name, "b", l + 1, layer->biases, (size_t)layer->outputs);
+        fprintf(file, ", %d", net->layers[l].outputs);
+        hidden += l ? (size_t)net->layers[l].inputs : 0;
     }
-    bpi_export_predict(file, net, name);
+    fprintf(file, " };\nenum { %s_LAYERS = %d, %s_HIDDEN = %lu };\n", name, net->layer_count, name,
+            (unsigned long)hidden);
+    bpi_export_text(file, "\n/* W b of one layer after the other */\n", name);
+    bpi_export_text(file, "static const @_real @_parameters[] = {", name);
+    for (i = 0; i < net->parameter_count; i++) {
+        fputs(i % 6 ? ", " : i ? ",\n    " : "\n    ", file);
+        bpi_export_real(file, net->parameters[i]);
+    }
+    fputs("\n};\n", file);
+    bpi_export_text(file, bpi_export_predict, name);
+    return !ferror(file);
 }
 
 /* Letters, digits and _, no digit first, and no word of C's. */
 static int bpi_is_identifier(const char *name)
 {
+    static const char letters[] =
+        "0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     static const char keywords[] =
         " auto break case char const continue default do double else enum extern float for goto if "
         "inline int long register restrict return short signed sizeof static struct switch typedef "
         "union unsigned void volatile while main _Bool _Complex _Imaginary ";
-    const char *p, *found;
     const size_t length = strlen(name);
+    const char *p, *found;
     if (length == 0 || (*name >= '0' && *name <= '9'))
         return 0;
     for (p = name; *p; p++)
-        if (!(*p == '_' || (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
-              (*p >= 'a' && *p <= 'z')))
+        if (!strchr(letters, *p))
             return 0;
     for (found = strstr(keywords, name); found; found = strstr(found + 1, name))
         if (found[-1] == ' ' && found[length] == ' ')
@@ -2416,24 +2192,127 @@ static int bpi_is_identifier(const char *name)
     return 1;
 }
 
+/* ---- files: on disk ---- */
+
+#ifdef _WIN32
+#ifdef __cplusplus
+extern "C"
+#endif
+__declspec(dllimport) int __stdcall MoveFileExA(const char *from, const char *to,
+                                                unsigned long flags);
+#endif
+
+/* Moves a file over another in one step: C's rename will not do that on Windows. */
+static int bpi_replace(const char *from, const char *to)
+{
+#ifdef _WIN32
+    const unsigned long replace_existing_write_through = 1 | 8;
+    return MoveFileExA(from, to, replace_existing_write_through) != 0;
+#else
+    return rename(from, to) == 0;
+#endif
+}
+
+/* Writes a file of size bytes, or, where bytes is NULL, the network as C source under a name. It
+ * is made beside its place and put there last; if anything fails, it goes and what was at path
+ * stays. */
+static bp_status bpi_write_file(const char *path, const void *bytes, size_t size,
+                                const bp_net *net, const char *name)
+{
+    const size_t length = strlen(path);
+    char *temporary = (char *)BACKPROP_MALLOC(length + sizeof ".tmp");
+    int good = 0;
+    FILE *file;
+    if (!temporary)
+        return BP_OUT_OF_MEMORY;
+    memcpy(temporary, path, length);
+    memcpy(temporary + length, ".tmp", sizeof ".tmp");
+    file = fopen(temporary, "wb");
+    if (file) {
+        if (bytes)
+            good = fwrite(bytes, 1, size, file) == size;
+        else
+            good = bpi_export_net(file, net, name);
+        good = fclose(file) == 0 && good;
+        good = good && bpi_replace(temporary, path);
+        if (!good)
+            remove(temporary);
+    }
+    BACKPROP_FREE(temporary);
+    return good ? BP_OK : BP_IO_ERROR;
+}
+
+BPI_API bp_status bp_save(const bp_net *net, const char *path)
+{
+    bp_status status;
+    size_t size;
+    void *bytes;
+    if (!net || !path)
+        return BP_INVALID_ARGUMENT;
+    size = bp_encode(net, NULL, 0);
+    if (size == 0)
+        return BP_DIVERGED;
+    bytes = bpi_allocate(size);
+    if (!bytes)
+        return BP_OUT_OF_MEMORY;
+    bp_encode(net, bytes, size);
+    status = bpi_write_file(path, bytes, size, net, NULL);
+    BACKPROP_FREE(bytes);
+    return status;
+}
+
 BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *name)
 {
-    bp_status status = BP_IO_ERROR;
-    char *temporary;
-    FILE *file;
     if (!net || !path || !name || !bpi_is_identifier(name))
         return BP_INVALID_ARGUMENT;
     if (!bpi_is_real(bpi_largest_parameter(net)))
         return BP_DIVERGED;
-    temporary = bpi_temporary_name(path);
-    if (!temporary)
-        return BP_OUT_OF_MEMORY;
-    file = fopen(temporary, "wb");
-    if (file) {
-        bpi_export_net(file, net, name);
-        status = bpi_finish(file, 1, temporary, path);
-    }
-    BACKPROP_FREE(temporary);
+    return bpi_write_file(path, NULL, 0, net, name);
+}
+
+/* Reads what may be a network, for bp_decode to judge, and, where there is one, the byte behind
+ * it. Memory at most doubles at a time, so that a file cannot make us allocate more than twice
+ * what it holds, whatever its header claims. */
+static bp_status bpi_read_file(FILE *file, unsigned char **bytes, size_t *size)
+{
+    size_t capacity = 0, expected, got, parameter_count;
+    do {
+        expected = bpi_expected_size(*bytes, *size, &parameter_count);
+        if (expected < *size || expected == 0)
+            return BP_OK;
+        if (*size == capacity) {
+            unsigned char *larger;
+            capacity = bpi_min(expected, 2 * capacity + 4096) + 1;
+            larger = (unsigned char *)BACKPROP_MALLOC(capacity);
+            if (!larger)
+                return BP_OUT_OF_MEMORY;
+            if (*size)
+                memcpy(larger, *bytes, *size);
+            bpi_release(*bytes);
+            *bytes = larger;
+        }
+        got = fread(*bytes + *size, 1, capacity - *size, file);
+        *size += got;
+    } while (got);
+    return ferror(file) ? BP_IO_ERROR : BP_OK;
+}
+
+BPI_API bp_status bp_load(bp_net **net, const char *path)
+{
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    bp_status status;
+    FILE *file;
+    if (!net || !path)
+        return BP_INVALID_ARGUMENT;
+    file = fopen(path, "rb");
+    if (!file)
+        return BP_IO_ERROR;
+    status = bpi_read_file(file, &bytes, &size);
+    fclose(file);
+    if (status == BP_OK)
+        status = bp_decode(net, bytes, size);
+    bpi_release(bytes);
     return status;
 }
 
