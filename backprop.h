@@ -3423,20 +3423,28 @@ BPI_TARGET static void BPI_N(activate)(const BPI_N(tile) *tile, int single, size
     }
 }
 
-/* s += x y for a row or more of x and the columns of the tile */
+/* One vector from each of four rows */
+BPI_LOCAL void BPI_N(load_four)(const bp_real *const *y, size_t k, size_t part, BPI_FOUR *four)
+{
+    four->a = BPI_N(load_part)(y[0] + k, part);
+    four->b = BPI_N(load_part)(y[1] + k, part);
+    four->c = BPI_N(load_part)(y[2] + k, part);
+    four->d = BPI_N(load_part)(y[3] + k, part);
+}
+
+/* s += x y for the rows of x and four rows of y, or for one row and eight */
 BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *x, const bp_real *const *y,
                            size_t k, size_t part, BPI_FOUR *s)
 {
     BPI_FOUR four;
-    int r, f;
-    for (f = 0; f < BPI_FOURS(tall); f++) {
-        four.a = BPI_N(load_part)(y[4 * f] + k, part);
-        four.b = BPI_N(load_part)(y[4 * f + 1] + k, part);
-        four.c = BPI_N(load_part)(y[4 * f + 2] + k, part);
-        four.d = BPI_N(load_part)(y[4 * f + 3] + k, part);
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            BPI_N(add)(&s[r + f], BPI_N(load_part)(x[r] + k, part), &four);
+    int r;
+    BPI_N(load_four)(y, k, part, &four);
+    BPI_UNROLL
+    for (r = 0; r < tall; r++)
+        BPI_N(add)(&s[r], BPI_N(load_part)(x[r] + k, part), &four);
+    if (tall == 1) {
+        BPI_N(load_four)(y + 4, k, part, &four);
+        BPI_N(add)(&s[1], BPI_N(load_part)(x[0] + k, part), &four);
     }
 }
 
