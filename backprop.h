@@ -771,9 +771,11 @@ BPI_API bp_net *bp_create(const int *sizes, int size_count, uint64_t seed)
 {
     size_t size = bp_net_size(sizes, size_count);
     void *memory = bpi_allocate(size);
-    bp_net *net = bp_create_in(memory, size, sizes, size_count, seed);
+    bp_net *net = memory ? bp_create_in(memory, size, sizes, size_count, seed) : NULL;
     if (net)
         net->owned = memory;
+    else
+        bpi_release(memory);
     return net;
 }
 
@@ -1742,6 +1744,9 @@ BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
         return BP_INVALID_ARGUMENT;
     copy = bp_clone(net);
     gradient = (bp_real *)bpi_allocate(net->parameter_count * sizeof(bp_real));
+    /* for compilers that cannot see that bp_gradient sets all of it */
+    if (gradient)
+        memset(gradient, 0, net->parameter_count * sizeof(bp_real));
     status = copy && gradient ? bp_gradient(net, data, gradient, NULL) : BP_OUT_OF_MEMORY;
     for (i = 0; status == BP_OK && i < net->parameter_count; i++)
         if (bpi_magnitude((double)gradient[i]) / 100 > least)
@@ -3577,6 +3582,8 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
         BPI_N(eight) z;
         for (m = 0; m < 8; m++)
             w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
+        BPI_N(clear)(&half[0]);
+        BPI_N(clear)(&half[1]);
         for (v = 0; v < BPI_LANES; v += BPI_W) {
             BPI_N(clear)(&s[0]);
             BPI_N(clear)(&s[1]);
