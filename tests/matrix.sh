@@ -131,8 +131,12 @@ part_linux() {
     target=glibc float_tests=files
     try_row tcc -DBACKPROP_EXACT
     target=i386
-    runs env i686-linux-gnu-gcc -static &&
+    if runs env i686-linux-gnu-gcc -static; then
         build_row i686-linux-gnu-gcc -std=c99 -O1 -DBACKPROP_EXACT -msse2 -mfpmath=sse -static
+        check "a header in 32 bits, compiled" i686-linux-gnu-gcc -std=c99 -O1 -I. -static \
+            -o "$out/guard.exe" tests/build/guard.c
+        check "a header in 32 bits, and nothing behind it" "$out/guard.exe"
+    fi
     # The tests of calls take minutes under qemu.
     double_tests=simd arguments="1 plain"
     cross aarch64 aarch64-linux-gnu-gcc -std=c99 -O1 &&

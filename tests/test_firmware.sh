@@ -108,7 +108,7 @@ sizes_of_desktop() {
     check "predicting alone" $CC $options -I. -c -o "$out/lean.o" tests/build/lean.c
     check "training alone" $CC $options -I. -c -o "$out/xor.o" $here/xor.c
     within "desktop: code that predicts" $(($(code "$out/digit_net.o") - $(parameters))) 2048
-    within "desktop: code that predicts, of backprop.h" "$(code "$out/lean.o")" 2560
+    within "desktop: code that predicts, of backprop.h" "$(code "$out/lean.o")" 2048
     # clang takes more.
     case $CC in *clang*) most=16384 ;; *) most=10240 ;; esac
     within "desktop: code that trains" "$(code "$out/xor.o")" $most
