@@ -3404,34 +3404,48 @@ BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
 #endif
 }
 
-/* a = s(z + b) for the sums of rows r and r + 1 with four columns, or of row r with eight. */
-BPI_TARGET static void BPI_N(activate)(const BPI_N(tile) *tile, int single, size_t r, size_t j,
-                                       const BPI_V *z)
+/* a = s(z + b) for sums that are not all wanted, or not side by side: z[0 ... 7] are those of rows
+ * r and r + 1 with the four columns from j on, or of row r with eight. */
+BPI_TARGET static void BPI_N(activate_some)(const BPI_N(tile) *tile, int single, size_t r,
+                                            size_t j, const BPI_V *z)
 {
     const size_t outputs = (size_t)tile->layer->outputs;
-    const int inside = !tile->narrow && !single && r + 2 <= tile->rows && j + 4 <= outputs;
-    const bp_real *biases = tile->layer->biases;
     const unsigned shift = single ? 3 : 2, mask = single ? 7 : 3;
-    bp_real b[8], a[8], *out = tile->out + r * outputs + j;
+    bp_real b[8], a[8];
     size_t m;
-    for (m = 0; m < 8 && !inside; m++)
-        b[m] = biases[bpi_min(tile->narrow ? r + (m >> shift) : j + (m & mask), outputs - 1)];
-    for (m = 0; m < 8; m += BPI_W) {
-        const BPI_V b_m = inside ? BPI_N(twice)(biases + j, m) : BPI_LOAD(b + m);
-        BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], b_m)));
+    for (m = 0; m < 8; m++) {
+        const size_t neuron = tile->narrow ? r + (m >> shift) : j + (m & mask);
+        b[m] = tile->layer->biases[bpi_min(neuron, outputs - 1)];
     }
-    if (inside) {
-        memcpy(out, a, 4 * sizeof(bp_real));
-        memcpy(out + outputs, a + 4, 4 * sizeof(bp_real));
-    } else {
-        for (m = 0; m < 8; m++) {
-            const size_t row = r + (m >> shift), column = j + (m & mask);
-            if (tile->narrow && row < outputs && column < tile->rows)
-                tile->out[column * outputs + row] = a[m];
-            else if (!tile->narrow && row < tile->rows && column < outputs)
-                tile->out[row * outputs + column] = a[m];
+    for (m = 0; m < 8; m += BPI_W)
+        BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], BPI_LOAD(b + m))));
+    for (m = 0; m < 8; m++) {
+        const size_t row = r + (m >> shift), column = j + (m & mask);
+        const size_t example = tile->narrow ? column : row, neuron = tile->narrow ? row : column;
+        if (example < tile->rows && neuron < outputs)
+            tile->out[example * outputs + neuron] = a[m];
+    }
+}
+
+/* The same for a whole tile. */
+BPI_TARGET static void BPI_N(activate)(const BPI_N(tile) *tile, size_t tall, size_t j,
+                                       BPI_N(eight) *z)
+{
+    const size_t outputs = (size_t)tile->layer->outputs;
+    const int plain = !tile->narrow && tall > 1 && j + 4 <= outputs;
+    const bp_real *b = tile->layer->biases + j;
+    bp_real a[8], *out = tile->out + j;
+    size_t r, m;
+    for (r = 0; r < tall; r += 2, out += 2 * outputs)
+        if (plain && r + 2 <= tile->rows) {
+            for (m = 0; m < 8; m += BPI_W)
+                BPI_STORE(a + m,
+                          BPI_N(sigmoid)(BPI_ADD(z[r / 2][m / BPI_W], BPI_N(twice)(b, m))));
+            memcpy(out, a, 4 * sizeof(bp_real));
+            memcpy(out + outputs, a + 4, 4 * sizeof(bp_real));
+        } else if (tile->narrow || r < tile->rows) {
+            BPI_N(activate_some)(tile, tall == 1, r, j, z[r / 2]);
         }
-    }
 }
 
 /* One vector from each of four rows */
@@ -3519,7 +3533,7 @@ BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t firs
     const size_t count = tile->blocks[0], wide = 4 * BPI_FOURS(tall);
     BPI_N(sums) sums[TIMES];
     BPI_N(eight) z[BPI_TILE / 2];
-    size_t j, b, n, m, r, f;
+    size_t j, b, n, m, f;
     for (j = first; j < last; j += wide * TIMES)
         for (b = 0; b == 0 || b < count; b += n ? n : 1) {
             n = count - b <= STRETCH ? count - b : bpi_min(STRETCH, (count - b + 1) / 2);
@@ -3531,8 +3545,7 @@ BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t firs
                     w[m] = tile->layer->weights + bpi_min(at + m, outputs - 1) * inputs;
                 if (BPI_N(stretch)(tall, tile, tile->narrow ? w : tile->a,
                                    tile->narrow ? tile->a : w, b, n, sums[f], z))
-                    for (r = 0; r < (size_t)tall; r += 2)
-                        BPI_N(activate)(tile, tall == 1, r, at, z[r / 2]);
+                    BPI_N(activate)(tile, (size_t)tall, at, z);
             }
         }
 }
