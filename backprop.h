@@ -1066,8 +1066,8 @@ static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y
 }
 
 /* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) */
-static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t n, bp_real scale,
-                             bp_real *delta)
+static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t n,
+                             bp_real scale, bp_real *delta)
 {
     size_t i;
     int j;
@@ -2557,8 +2557,8 @@ static bp_real bpi_largest_plain(const bpi_rows *rows, size_t n)
     return largest;
 }
 
-static bp_real bpi_forward_plain(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
-                                 bp_real *out)
+static bp_real bpi_forward_plain(const bp_layer *layer, const bpi_rows *a, size_t n,
+                                 uint32_t *blocks, bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     size_t i, j;
@@ -3342,8 +3342,8 @@ BPI_TARGET static bp_real BPI_N(largest)(const bpi_rows *rows, size_t n)
 }
 
 /* A layer of few inputs, a lane to each: vectors then go across the examples. */
-BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_rows *rows, size_t n,
-                                               bp_real *out)
+BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_rows *rows,
+                                               size_t n, bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     BPI_V a[BPI_LANES], lane[BPI_LANES], largest = BPI_SET1(0);

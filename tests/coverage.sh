@@ -57,7 +57,8 @@ summarise() {
             split(key, field, SUBSEP)
             all++
             if (branches[key]) taken++
-            else missing[field[1]] = missing[field[1]] " " substr(field[2], index(field[2], ":") + 1)
+            else
+                missing[field[1]] = missing[field[1]] " " substr(field[2], index(field[2], ":") + 1)
         }
         for (line = 1; line <= last; line++)
             if (line in missing && line in reached)

@@ -31,7 +31,8 @@ compare() {
     compiler=$1
     shift
     for name in $names; do
-        check "$precision $name.c, $compiler $*" $compiler "$@" $strict $CFLAGS -c -o "$out/$name.o" "$out/$name.c"
+        check "$precision $name.c, $compiler $*" $compiler "$@" $strict $CFLAGS -c \
+            -o "$out/$name.o" "$out/$name.c"
     done
     # shellcheck disable=SC2046
     check "linking, $precision $compiler $*" $compiler $CFLAGS -o "$out/compare" "$out/compare.o" \

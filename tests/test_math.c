@@ -672,7 +672,8 @@ static void test_random_below(void)
 }
 
 /* The exact product and sum where the halves of a factor would overflow, or the
- * product's error underflow: 2^1000 (1 + 2^-52) 2^-1000 (1 + 2^-52) - 1 - 2^-51 is 2^-104 and nothing else. */
+ * product's error underflow: 2^1000 (1 + 2^-52) 2^-1000 (1 + 2^-52) - 1 - 2^-51 is 2^-104 and
+ * nothing else. */
 static void test_extreme_products(void)
 {
 #ifdef BACKPROP_DOUBLE

@@ -1,6 +1,7 @@
 /* machine.c - what this machine can do: multiply-adds and reading of memory
  *
- * Built with -ffp-contract=fast, which makes x * m + c one fused multiply-add where there is one. */
+ * Built with -ffp-contract=fast, which makes x * m + c one fused multiply-add where there is
+ * one. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>
 #include <time.h>

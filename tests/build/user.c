@@ -1,5 +1,6 @@
 /* A program that calls everything and prints the kind of arithmetic and a hash of all the bits it
- * got, so that one build can be held against another. Compiles as C and as C++. With BACKPROP_IMPLEMENTATION defined it is
+ * got, so that one build can be held against another. Compiles as C and as C++. With
+ * BACKPROP_IMPLEMENTATION defined it is
  * whole, without it needs impl.c. */
 #ifdef WITH_ASSERT
 #include <assert.h>
@@ -105,7 +106,8 @@ static int keep(bp_net *net)
 
 int main(void)
 {
-    bp_data matrices = { EXAMPLES, x, y, NULL, NULL }, fetched = { EXAMPLES, NULL, NULL, fetch, NULL };
+    bp_data matrices = { EXAMPLES, x, y, NULL, NULL };
+    bp_data fetched = { EXAMPLES, NULL, NULL, fetch, NULL };
     bp_net *net = bp_create(sizes, 4, 7);
     int good;
     fill(x, EXAMPLES * INPUTS, 6);
