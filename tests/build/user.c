@@ -1,7 +1,6 @@
 /* A program that calls everything and prints the kind of arithmetic and a hash of all the bits it
  * got, so that one build can be held against another. Compiles as C and as C++. With
- * BACKPROP_IMPLEMENTATION defined it is
- * whole, without it needs impl.c. */
+ * BACKPROP_IMPLEMENTATION defined it is whole, without it needs impl.c. */
 #ifdef WITH_ASSERT
 #include <assert.h>
 #define BACKPROP_ASSERT(condition) assert(condition)
