@@ -3277,6 +3277,7 @@ BPI_LOCAL BPI_V BPI_N(block)(const bp_real *a)
     return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
 }
 
+/* Lists every block; the number of them stands in front. */
 BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
 {
     size_t b;
@@ -3569,8 +3570,9 @@ BPI_LOCAL size_t BPI_N(tile_for)(size_t n)
     return n <= 2 || BPI_TILE == 2 ? bpi_min(n, 2) : n <= 4 ? 4 : 6;
 }
 
-/* Not less than any magnitude among the inputs, seen being all their bits: in numbers below 1 and
- * one of 1 or more these are less than 2 together. More is measured. */
+/* Not less than any magnitude among the inputs, seen being all their bits put together: of numbers
+ * below 2 these make a number below 2, as the top bit of an exponent is then 0. Otherwise the
+ * largest is looked for. */
 BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
 {
     bp_real each[BPI_N(width)], most;
