@@ -2690,7 +2690,7 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_TARGET_AVX512
 #else
 #define BPI_INLINE inline __attribute__((always_inline))
-#define BPI_PREFETCH(p) __builtin_prefetch(p, 0, 2)
+#define BPI_PREFETCH(p) __builtin_prefetch(p)
 #define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
 #if defined(__clang__)
@@ -3286,19 +3286,13 @@ BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
         blocks[b + 1] = (uint32_t)(b * BPI_LANES);
 }
 
-/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, and fetches the
- * coming rows, those from `next` on, while these are computed with. All bits are gathered in
- * seen. */
+/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero. All bits are
+ * gathered in seen. */
 BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                          uint32_t *blocks, const bpi_rows *from, size_t next,
-                                          BPI_V *seen)
+                                          uint32_t *blocks, BPI_V *seen)
 {
-    const size_t line = BPI_ALIGN / sizeof(bp_real);
     BPI_V all = *seen;
     size_t k, i, count = 0;
-    for (i = 0; i < rows && next + i < from->ahead; i++)
-        for (k = 0; k < inputs; k += line)
-            BPI_PREFETCH(bpi_row(from, next + i) + k);
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
         BPI_V any = BPI_N(block)(a[0] + k);
         for (i = 1; i < rows; i++)
@@ -3312,6 +3306,32 @@ BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, 
         for (i = 0; i < rows; i++)
             all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k)));
     *seen = all;
+}
+
+/* Gathers all bits of the examples in seen. */
+BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t inputs, BPI_V *seen)
+{
+    BPI_V all = *seen;
+    size_t k, i;
+    for (i = 0; i < rows; i++)
+        for (k = 0; k < inputs; k += BPI_W)
+            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k)));
+    *seen = all;
+}
+
+/* Is it worth looking for zeros? Two examples tell. */
+BPI_TARGET static int BPI_N(is_sparse)(const bpi_rows *a, size_t n, size_t inputs)
+{
+    const bp_real *sample[2];
+    size_t k, i, total = 0, count = 0;
+    if (a->dense)
+        return 0;
+    sample[0] = bpi_row(a, 0);
+    sample[1] = bpi_row(a, n / 2);
+    for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES)
+        for (i = 0; i < 2; i++, total++)
+            count += (size_t)BPI_ANY_NONZERO(BPI_N(block)(sample[i] + k));
+    return count * 4 < total * 3;
 }
 
 /* The largest of a vector's lanes. */
@@ -3376,20 +3396,18 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_
     return BPI_N(most)(largest);
 }
 
-/* A tile of the forward pass: some examples. */
+/* A tile of the forward pass: as many examples as its rows, four neurons wide. */
 typedef struct BPI_N(tile) {
     const bp_layer *layer;
-    const bp_real *a[8];
-    size_t rows;
-    int narrow; /* fewer than four neurons: they are the tile's rows, and examples its columns */
-    int far;    /* the weights are still in memory rather than in a cache */
+    const bp_real *a[BPI_TILE];
+    const bp_real *next[BPI_TILE]; /* the examples that follow, to be fetched meanwhile, */
+    size_t nexts, share;           /* and how much of each while one tile is computed */
+    int far; /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
     bp_real *out; /* of the first example */
 } BPI_N(tile);
 
-/* The sums of a tile: so many rows by four columns, or one row by eight, as fewer than eight sums
- * would wait for one another. Each is as many vectors as it takes to hold all lanes. */
-#define BPI_FOURS(tall) ((tall) == 1 ? 2 : 1)
+/* The sums of a tile, each as many vectors as it takes to hold all lanes. */
 #define BPI_PARTS ((int)BPI_LANES / (int)BPI_N(width))
 typedef BPI_FOUR BPI_N(sums)[BPI_PARTS][BPI_TILE];
 typedef BPI_V BPI_N(eight)[8 / (int)BPI_N(width)];
@@ -3405,148 +3423,133 @@ BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
 #endif
 }
 
-/* a = s(z + b) for sums that are not all wanted, or not side by side: z[0 ... 7] are those of rows
- * r and r + 1 with the four columns from j on, or of row r with eight. */
-BPI_TARGET static void BPI_N(activate_some)(const BPI_N(tile) *tile, int single, size_t r,
-                                            size_t j, const BPI_V *z)
+/* a = s(z + b) for the neurons from j on, the lanes of z still to be added up */
+BPI_LOCAL void BPI_N(activate)(const int tall, const BPI_N(tile) *tile, size_t j, const BPI_FOUR *s)
 {
     const size_t outputs = (size_t)tile->layer->outputs;
-    const unsigned shift = single ? 3 : 2, mask = single ? 7 : 3;
-    bp_real b[8], a[8];
-    size_t m;
-    for (m = 0; m < 8; m++) {
-        const size_t neuron = tile->narrow ? r + (m >> shift) : j + (m & mask);
-        b[m] = tile->layer->biases[bpi_min(neuron, outputs - 1)];
-    }
-    for (m = 0; m < 8; m += BPI_W)
-        BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], BPI_LOAD(b + m))));
-    for (m = 0; m < 8; m++) {
-        const size_t row = r + (m >> shift), column = j + (m & mask);
-        const size_t example = tile->narrow ? column : row, neuron = tile->narrow ? row : column;
-        if (example < tile->rows && neuron < outputs)
-            tile->out[example * outputs + neuron] = a[m];
-    }
-}
-
-/* The same for a whole tile. */
-BPI_TARGET static void BPI_N(activate)(const BPI_N(tile) *tile, size_t tall, size_t j,
-                                       BPI_N(eight) *z)
-{
-    const size_t outputs = (size_t)tile->layer->outputs;
-    const int plain = !tile->narrow && tall > 1 && j + 4 <= outputs;
     const bp_real *b = tile->layer->biases + j;
-    bp_real a[8], *out = tile->out + j;
-    size_t r, m;
-    for (r = 0; r < tall; r += 2, out += 2 * outputs)
-        if (plain && r + 2 <= tile->rows) {
-            for (m = 0; m < 8; m += BPI_W)
-                BPI_STORE(a + m,
-                          BPI_N(sigmoid)(BPI_ADD(z[r / 2][m / BPI_W], BPI_N(twice)(b, m))));
+    bp_real *out = tile->out + j, a[8], few[4];
+    BPI_N(eight) z;
+    size_t m;
+    int r;
+    for (m = 0; m < 4 && outputs < 4; m++)
+        few[m] = b[bpi_min(m, outputs - 1)];
+    b = outputs < 4 ? few : b;
+    BPI_UNROLL
+    for (r = 0; r < tall; r += 2, out += 2 * outputs) {
+        BPI_N(fold)(&s[r], &s[r + 1 < tall ? r + 1 : r], z);
+        for (m = 0; m < 8; m += BPI_W)
+            BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], BPI_N(twice)(b, m))));
+        if (outputs < 4) {
+            memcpy(out, a, outputs * sizeof(bp_real));
+            memcpy(out + (r + 1 < tall ? outputs : 0), a + (r + 1 < tall ? 4 : 0),
+                   outputs * sizeof(bp_real));
+        } else {
             memcpy(out, a, 4 * sizeof(bp_real));
-            memcpy(out + outputs, a + 4, 4 * sizeof(bp_real));
-        } else if (tile->narrow || r < tile->rows) {
-            BPI_N(activate_some)(tile, tall == 1, r, j, z[r / 2]);
+            if (r + 1 < tall)
+                memcpy(out + outputs, a + 4, 4 * sizeof(bp_real));
         }
+    }
 }
 
-/* One vector from each of four rows */
-BPI_LOCAL void BPI_N(load_four)(const bp_real *const *y, size_t k, size_t part, BPI_FOUR *four)
-{
-    four->a = BPI_N(load_part)(y[0] + k, part);
-    four->b = BPI_N(load_part)(y[1] + k, part);
-    four->c = BPI_N(load_part)(y[2] + k, part);
-    four->d = BPI_N(load_part)(y[3] + k, part);
-}
-
-/* s += x y for the rows of x and four rows of y, or for one row and eight */
-BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *x, const bp_real *const *y,
-                           size_t k, size_t part, BPI_FOUR *s)
+/* s += a w for all examples and four neurons, whose weights are so far apart, at input k */
+BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *a, const bp_real *w,
+                           const size_t *apart, size_t k, size_t part, BPI_FOUR *s)
 {
     BPI_FOUR four;
     int r;
-    BPI_N(load_four)(y, k, part, &four);
+    w += k;
+    four.a = BPI_N(load_part)(w, part);
+    four.b = BPI_N(load_part)(w + apart[0], part);
+    four.c = BPI_N(load_part)(w + apart[1], part);
+    four.d = BPI_N(load_part)(w + apart[2], part);
     BPI_UNROLL
     for (r = 0; r < tall; r++)
-        BPI_N(add)(&s[r], BPI_N(load_part)(x[r] + k, part), &four);
-    if (tall == 1) {
-        BPI_N(load_four)(y + 4, k, part, &four);
-        BPI_N(add)(&s[1], BPI_N(load_part)(x[0] + k, part), &four);
+        BPI_N(add)(&s[r], BPI_N(load_part)(a[r] + k, part), &four);
+}
+
+/* The same for one example and eight neurons */
+BPI_LOCAL void BPI_N(dots_one)(const bp_real *a, const bp_real *const *w, size_t k, size_t part,
+                               BPI_FOUR *s)
+{
+    const BPI_V x = BPI_N(load_part)(a + k, part);
+    int f;
+    BPI_UNROLL
+    for (f = 0; f < 2; f++, w += 4) {
+        s[f].a = BPI_MADD(x, BPI_N(load_part)(w[0] + k, part), s[f].a);
+        s[f].b = BPI_MADD(x, BPI_N(load_part)(w[1] + k, part), s[f].b);
+        s[f].c = BPI_MADD(x, BPI_N(load_part)(w[2] + k, part), s[f].c);
+        s[f].d = BPI_MADD(x, BPI_N(load_part)(w[3] + k, part), s[f].d);
     }
 }
 
-/* The dot products of the rows of a tile, x, with its columns, y, over the n blocks from b on; with
- * the last of them goes the tail behind the last whole block. On the way they are kept in sums; in
- * the end the lanes are added up into z; returns whether it is the end. */
-BPI_LOCAL int BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, const bp_real *const *x,
-                             const bp_real *const *y, size_t b, size_t n,
-                             BPI_FOUR (*sums)[BPI_TILE], BPI_N(eight) *z)
+/* The tile's dot products with the neurons from j on over n blocks from b on; with the last of
+ * them goes the tail behind the last whole block. On the way they are kept in sums; in the end
+ * they are activated. */
+BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j, size_t b, size_t n,
+                              BPI_FOUR (*sums)[BPI_TILE])
 {
-    const uint32_t *block = tile->blocks + 1 + b, *end = block + n, *p;
     const size_t inputs = (size_t)tile->layer->inputs, tail = inputs % BPI_LANES;
-    const size_t next = 4 * (size_t)BPI_FOURS(tall) * inputs * sizeof(bp_real);
-    const int last = b + n == tile->blocks[0], count = tall * BPI_FOURS(tall);
+    const size_t outputs = (size_t)tile->layer->outputs;
+    const size_t apart[3] = { bpi_min(1, outputs - 1) * inputs, bpi_min(2, outputs - 1) * inputs,
+                              bpi_min(3, outputs - 1) * inputs };
+    const bp_real *w = tile->layer->weights + j * inputs;
+    const uint32_t *block = tile->blocks + 1 + b, *end = block + n, *p;
+    const int last = b + n == tile->blocks[0];
     BPI_FOUR s[BPI_TILE];
     size_t offset, part;
     int r;
     for (offset = 0; offset < BPI_LANES; offset += BPI_W, sums++) {
         BPI_UNROLL
-        for (r = 0; r < count; r++)
+        for (r = 0; r < tall; r++)
             if (b == 0)
                 BPI_N(clear)(&s[r]);
             else
                 s[r] = sums[0][r];
         for (p = block; p < end; p++) {
+            BPI_N(dots)(tall, tile->a, w, apart, *p + offset, BPI_W, s);
             /* from memory, the neurons that come next; the last have no next, but no pointer
              * behind the weights is made either */
-            for (r = 0; r < 4 * BPI_FOURS(tall) && tile->far; r++)
-                BPI_PREFETCH((const void *)((uintptr_t)(y[r] + *p) + next));
-            BPI_N(dots)(tall, x, y, *p + offset, BPI_W, s);
+            for (r = 0; tile->far && r < 4; r++)
+                BPI_PREFETCH((const void *)((uintptr_t)(w + *p) +
+                                            (size_t)(4 + r) * inputs * sizeof(bp_real)));
         }
         part = last ? BPI_N(part)(tail, offset) : 0;
         if (part)
-            BPI_N(dots)(tall, x, y, inputs - tail + offset, part, s);
+            BPI_N(dots)(tall, tile->a, w, apart, inputs - tail + offset, part, s);
         if (!last || offset + BPI_W < BPI_LANES) {
             BPI_UNROLL
-            for (r = 0; r < count; r++)
+            for (r = 0; r < tall; r++)
                 sums[0][r] = s[r];
         }
     }
-    if (last) {
-        BPI_UNROLL
-        for (r = 0; r < count; r += 2) {
-            if (BPI_PARTS > 1) {
-                BPI_N(join)(&s[r], &sums[-BPI_PARTS][r]);
-                BPI_N(join)(&s[r + 1], &sums[-BPI_PARTS][r + 1]);
-            }
-            BPI_N(fold)(&s[r], &s[r + 1], z[r / 2]);
-        }
-    }
-    return last;
+    for (r = 0; last && r < tall && BPI_PARTS > 1; r++)
+        BPI_N(join)(&s[r], &sums[-BPI_PARTS][r]);
+    if (last)
+        BPI_N(activate)(tall, tile, j, s);
 }
 
-/* The neurons first ... last-1 (or the only ones, if they are the tile's rows). Inputs longer than
- * STRETCH blocks are taken in stretches, so that those of the examples stay in the first cache
- * while they meet the weights of some neurons after the other. */
+/* The neurons first ... last-1. Inputs longer than STRETCH blocks are taken in stretches, so that
+ * those of the examples stay in the first cache while they meet the weights of some neurons after
+ * the other. */
 BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t first, size_t last)
 {
     enum { STRETCH = 128, TIMES = 4 };
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
-    const size_t count = tile->blocks[0], wide = 4 * BPI_FOURS(tall);
+    const size_t line = BPI_ALIGN / sizeof(bp_real), count = tile->blocks[0];
     BPI_N(sums) sums[TIMES];
-    BPI_N(eight) z[BPI_TILE / 2];
-    size_t j, b, n, m, f;
-    for (j = first; j < last; j += wide * TIMES)
+    size_t j, b, n, f, i, k;
+    for (j = first; j < last; j += 4 * TIMES)
         for (b = 0; b == 0 || b < count; b += n ? n : 1) {
             n = count - b <= STRETCH ? count - b : bpi_min(STRETCH, (count - b + 1) / 2);
-            for (f = 0; f < TIMES && j + wide * f < last; f++) {
-                const size_t at = j + wide * f;
-                const bp_real *w[8];
-                /* the last of them may be fewer: the last one is then computed again */
-                for (m = 0; m < (wide > BPI_TILE ? wide : BPI_TILE); m++)
-                    w[m] = tile->layer->weights + bpi_min(at + m, outputs - 1) * inputs;
-                if (BPI_N(stretch)(tall, tile, tile->narrow ? w : tile->a,
-                                   tile->narrow ? tile->a : w, b, n, sums[f], z))
-                    BPI_N(activate)(tile, (size_t)tall, at, z);
+            for (f = j; f < j + 4 * TIMES && f < last; f += 4) {
+                const size_t from = f / 4 * tile->share;
+                for (i = 0; b == 0 && i < tile->nexts; i++)
+                    for (k = from; k < bpi_min(from + tile->share, inputs); k += line)
+                        BPI_PREFETCH(tile->next[i] + k);
+                /* the last four may overlap those before */
+                BPI_N(stretch)(tall, tile, outputs < 4 ? 0 : bpi_min(f, outputs - 4), b, n,
+                               sums[(f - j) / 4]);
             }
         }
 }
@@ -3564,10 +3567,11 @@ BPI_STRIP(6)
 #endif
 #undef BPI_STRIP
 
-/* The tile for so many rows; it may have more, which are then copies of the last. */
-BPI_LOCAL size_t BPI_N(tile_for)(size_t n)
+/* The next tile's height for n rows: 1, 2 and, where there are the registers, 4 and 6. Twice four
+ * is faster than six and two. */
+BPI_LOCAL size_t BPI_N(tall)(size_t n)
 {
-    return n <= 2 || BPI_TILE == 2 ? bpi_min(n, 2) : n <= 4 ? 4 : 6;
+    return n == 8 ? bpi_min(4, BPI_TILE) : n < 2 || n >= BPI_TILE ? bpi_min(n, BPI_TILE) : n & 6;
 }
 
 /* Not less than any magnitude among the inputs, seen being all their bits put together: of numbers
@@ -3597,7 +3601,7 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
     BPI_V seen = BPI_SET1(0);
     size_t j, m, b, v;
     if (!rows->dense)
-        BPI_N(list_blocks)(&a, 1, inputs, blocks, rows, 1, &seen);
+        BPI_N(list_blocks)(&a, 1, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
         BPI_FOUR s[2], half[2];
         BPI_N(eight) z;
@@ -3612,10 +3616,10 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
                 for (m = 0; m < 8 && far; m++)
                     BPI_PREFETCH((const void *)((uintptr_t)(w[m] + blocks[b]) +
                                                 8 * inputs * sizeof(bp_real)));
-                BPI_N(dots)(1, &a, w, blocks[b] + v, BPI_W, s);
+                BPI_N(dots_one)(a, w, blocks[b] + v, BPI_W, s);
             }
             if (tail > v)
-                BPI_N(dots)(1, &a, w, inputs - tail + v, BPI_N(part)(tail, v), s);
+                BPI_N(dots_one)(a, w, inputs - tail + v, BPI_N(part)(tail, v), s);
             for (m = 0; m < 2 && v > 0; m++)
                 BPI_N(join)(&s[m], &half[m]);
             for (m = 0; m < 2 && v + BPI_W < BPI_LANES; m++)
@@ -3635,16 +3639,17 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
                                          uint32_t *blocks, bp_real *out)
 {
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
-        NULL, BPI_N(strip1), BPI_N(strip2),
+        BPI_N(strip1), BPI_N(strip2),
 #if BPI_TILE == 6
-        NULL, BPI_N(strip4), NULL, BPI_N(strip6)
+        BPI_N(strip4), BPI_N(strip6)
 #endif
     };
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE;
     const int far = large && inputs * sizeof(bp_real) > 4096;
-    size_t i, j, r, neurons = outputs;
+    const int sparse = n > 1 && BPI_N(is_sparse)(rows, n, inputs);
+    size_t i, j, r, tall, neurons = outputs;
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     BPI_N(list_all)(inputs, blocks);
@@ -3652,24 +3657,29 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
         return BPI_N(forward_one)(layer, rows, far, blocks, out);
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
-    tile.layer = layer;
-    tile.narrow = outputs < 4 && outputs <= BPI_TILE;
-    tile.blocks = blocks;
     /* as many neurons as the second cache holds, to meet all examples there */
     if (large && n > BPI_TILE)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
+    tile.layer = layer;
+    tile.blocks = blocks;
+    tile.share = inputs * 4 / neurons / BPI_ALIGN * BPI_ALIGN + BPI_ALIGN;
     for (j = 0; j < outputs; j += neurons)
-        for (i = 0; i < n; i += tile.rows) {
-            const size_t most = !tile.narrow ? BPI_TILE : outputs == 1 ? 8 : 4;
+        for (i = 0; i < n; i += tall) {
+            tall = BPI_N(tall)(n - i);
             tile.far = far && i == 0;
-            tile.rows = bpi_min(most, n - i);
             tile.out = out + i * outputs;
-            for (r = 0; r < most; r++)
-                tile.a[r] = bpi_row(rows, i + bpi_min(r, tile.rows - 1));
-            if (!rows->dense)
-                BPI_N(list_blocks)(tile.a, tile.rows, inputs, blocks, rows, i + tile.rows, &seen);
-            strip[BPI_N(tile_for)(tile.narrow ? outputs : tile.rows)](
-                &tile, j, bpi_min(j + neurons, outputs));
+            tile.nexts = outputs < 16 || i + tall >= rows->ahead
+                             ? 0
+                             : bpi_min(rows->ahead - i - tall, BPI_TILE);
+            for (r = 0; r < tall; r++)
+                tile.a[r] = bpi_row(rows, i + r);
+            for (r = 0; r < tile.nexts; r++)
+                tile.next[r] = bpi_row(rows, i + tall + r);
+            if (sparse)
+                BPI_N(list_blocks)(tile.a, tall, inputs, blocks, &seen);
+            strip[tall / 2](&tile, j, bpi_min(j + neurons, outputs));
+            if (!sparse && !rows->dense && j == 0)
+                BPI_N(see)(tile.a, tall, inputs, &seen);
         }
     return BPI_N(bound)(seen, rows, n);
 }
@@ -3691,12 +3701,18 @@ typedef struct BPI_N(job) {
     bp_real eta;
 } BPI_N(job);
 
-/* The rows of x under way. */
-typedef struct BPI_N(range) {
-    const bp_real *const *x; /* count pointers, to row first and those behind it */
-    size_t first, count, skipped;
-    int last; /* no more rows follow */
-} BPI_N(range);
+/* Some rows of out under way, and some of x, t = 0 ... count-1. */
+typedef struct BPI_N(rows) {
+    int what;  /* BPI_GRADIENT while more x are to come: the sums go back to out */
+    int begun; /* they start from there */
+    int far;   /* x is still in memory rather than in a cache */
+    size_t count, width;
+    const bp_real *x[BPI_ROWS];
+    bp_real c[(int)BPI_ROWS * (int)BPI_TILE]; /* t by t, those of the rows side by side */
+    bp_real *out;
+    const bp_real *beside;
+    bp_real eta;
+} BPI_N(rows);
 
 /* error: out = s a (1 - a); gradient: out += s (begun from out); descend: out -= eta s. */
 BPI_LOCAL void BPI_N(finish)(const int what, BPI_V s, bp_real *out, const bp_real *a, size_t part,
@@ -3735,159 +3751,129 @@ BPI_LOCAL void BPI_N(finish_some)(const int vectors, const int what, const BPI_F
     }
 }
 
-/* The sums of a tile whose rows start at row[0] and so on, at column k. */
-BPI_LOCAL void BPI_N(finish_rows)(const int tall, const int vectors, const int what,
-                                  const BPI_N(job) *job, const BPI_FOUR *s, int rows,
-                                  const size_t *row, size_t k, size_t part)
-{
-    int r;
-    BPI_UNROLL
-    for (r = 0; r < tall; r++)
-        if (r < rows)
-            BPI_N(finish_some)(vectors, what, &s[r], job->out + row[r] + k,
-                               job->beside + row[r] + k, part, BPI_SET1(-job->eta));
-}
-
-/* Tiles of out: its rows i ... i_end-1, tall at a time, and columns k_first ... k_end-1, so many
- * vectors at a time (a single one may be a part), for t = first ... first+count-1; x[t - first] is
- * row t of x, less its columns before `skipped`. A tile may be taller than what is left: the last
- * row is then computed again. */
-BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(job) *job,
-                              const BPI_N(range) *at, size_t i, size_t i_end, size_t k_first,
+/* Tiles along as many rows of out, so many vectors wide (a single one may be a part), for columns
+ * k ... k_end-1. */
+BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(rows) *rows, size_t k,
                               size_t k_end)
 {
-    const size_t step = job->c_step, stride = job->width;
-    const int begun = at->first > 0 || job->what == BPI_GRADIENT;
-    const int what = at->last ? job->what : BPI_GRADIENT;
-    size_t t, k, part;
+    const size_t width = rows->width, count = rows->count;
+    size_t t, part;
     int r;
-    for (; i < i_end; i += (size_t)tall) {
-        const int rows = (int)bpi_min((size_t)tall, i_end - i);
-        const bp_real *c[BPI_TILE];
-        size_t row[BPI_TILE];
+    for (; k < k_end; k += (size_t)vectors * BPI_W) {
+        bp_real *out = rows->out + k;
+        const bp_real *beside = rows->beside + k, *c = rows->c;
+        const BPI_V minus_eta = BPI_SET1(-rows->eta);
+        BPI_FOUR s[BPI_TILE], y;
+        part = vectors > 1 ? BPI_W : BPI_N(part)(width, k);
         BPI_UNROLL
         for (r = 0; r < tall; r++) {
-            row[r] = bpi_min(i + (size_t)r, i_end - 1) * stride;
-            c[r] = job->c + bpi_min(i + (size_t)r, i_end - 1) * job->c_row + at->first * step;
+            BPI_N(clear)(&s[r]);
+            if (rows->begun)
+                BPI_N(load_some)(vectors, out + (size_t)r * width, part, &s[r]);
         }
-        for (k = k_first; k < k_end; k += (size_t)vectors * BPI_W) {
-            BPI_FOUR s[BPI_TILE], y;
-            part = vectors > 1 ? BPI_W : BPI_N(part)(stride, k);
+        BPI_N(clear)(&y);
+        for (t = 0; t < count; t++, c += tall) {
+            BPI_N(load_some)(vectors, rows->x[t] + k, part, &y);
+            if (vectors > 2 && rows->far) {
+                BPI_PREFETCH((const void *)((uintptr_t)(rows->x[t] + k) + 4 * sizeof(BPI_V)));
+                BPI_PREFETCH((const void *)((uintptr_t)(rows->x[t] + k) + 6 * sizeof(BPI_V)));
+            }
             BPI_UNROLL
             for (r = 0; r < tall; r++) {
-                BPI_N(clear)(&s[r]);
-                if (begun)
-                    BPI_N(load_some)(vectors, job->out + row[r] + k, part, &s[r]);
+                const BPI_V c_r = BPI_SET1(c[r]);
+                s[r].a = BPI_MADD(c_r, y.a, s[r].a);
+                s[r].b = vectors > 1 ? BPI_MADD(c_r, y.b, s[r].b) : s[r].b;
+                s[r].c = vectors > 2 ? BPI_MADD(c_r, y.c, s[r].c) : s[r].c;
+                s[r].d = vectors > 2 ? BPI_MADD(c_r, y.d, s[r].d) : s[r].d;
             }
-            BPI_N(clear)(&y);
-            for (t = 0; t < at->count; t++) {
-                BPI_N(load_some)(vectors, at->x[t] + (k - at->skipped), part, &y);
-                BPI_UNROLL
-                for (r = 0; r < tall; r++) {
-                    const BPI_V c_r = BPI_SET1(c[r][t * step]);
-                    s[r].a = BPI_MADD(c_r, y.a, s[r].a);
-                    s[r].b = vectors > 1 ? BPI_MADD(c_r, y.b, s[r].b) : s[r].b;
-                    s[r].c = vectors > 2 ? BPI_MADD(c_r, y.c, s[r].c) : s[r].c;
-                    s[r].d = vectors > 2 ? BPI_MADD(c_r, y.d, s[r].d) : s[r].d;
-                }
-            }
-            if (what == BPI_DESCEND)
-                BPI_N(finish_rows)(tall, vectors, BPI_DESCEND, job, s, rows, row, k, part);
-            else if (what == BPI_ERROR)
-                BPI_N(finish_rows)(tall, vectors, BPI_ERROR, job, s, rows, row, k, part);
-            else
-                BPI_N(finish_rows)(tall, vectors, BPI_GRADIENT, job, s, rows, row, k, part);
         }
+        BPI_UNROLL
+        for (r = 0; r < tall; r++, out += width, beside += width)
+            if (rows->what == BPI_DESCEND)
+                BPI_N(finish_some)(vectors, BPI_DESCEND, &s[r], out, beside, part, minus_eta);
+            else if (rows->what == BPI_ERROR)
+                BPI_N(finish_some)(vectors, BPI_ERROR, &s[r], out, beside, part, minus_eta);
+            else
+                BPI_N(finish_some)(vectors, BPI_GRADIENT, &s[r], out, beside, part, minus_eta);
     }
 }
 
-#define BPI_COMBINE(tall, vectors)                                                                \
-    BPI_TARGET static void BPI_N(combine##tall##x##vectors)(                                      \
-        const BPI_N(job) *job, const BPI_N(range) *at, size_t i, size_t i_end, size_t k,          \
-        size_t k_end)                                                                             \
-    {                                                                                             \
-        BPI_N(combine)(tall, vectors, job, at, i, i_end, k, k_end);                               \
+/* Puts the coefficients side by side, then takes all columns from k to k_end in tiles of the widths
+ * that fit. */
+BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(rows) *rows,
+                                  const bp_real *c, size_t k, size_t k_end)
+{
+    const size_t four = k + (k_end - k) / (4 * BPI_W) * (4 * BPI_W);
+    const size_t two = four + (k_end - four) / (2 * BPI_W) * (2 * BPI_W);
+    const size_t c_row = job->c_row, c_step = job->c_step;
+    bp_real *to = rows->c;
+    size_t t;
+    int r;
+    for (t = 0; t < rows->count; t++, c += c_step, to += tall) {
+        BPI_UNROLL
+        for (r = 0; r < tall; r++)
+            to[r] = c[(size_t)r * c_row];
     }
-#define BPI_COMBINES(tall) BPI_COMBINE(tall, 1) BPI_COMBINE(tall, 2) BPI_COMBINE(tall, 4)
-BPI_COMBINES(1)
-BPI_COMBINES(2)
+    BPI_N(combine)(tall, 4, rows, k, four);
+    BPI_N(combine)(tall, 2, rows, four, two);
+    BPI_N(combine)(tall, 1, rows, two, k_end);
+}
+
+#define BPI_COMBINE(tall)                                                                         \
+    BPI_TARGET static void BPI_N(combine##tall)(const BPI_N(job) *job, BPI_N(rows) *rows,         \
+                                                const bp_real *c, size_t k, size_t k_end)         \
+    {                                                                                             \
+        BPI_N(combine_row)(tall, job, rows, c, k, k_end);                                         \
+    }
+BPI_COMBINE(1)
+BPI_COMBINE(2)
 #if BPI_TILE == 6
-BPI_COMBINES(4)
-BPI_COMBINES(6)
+BPI_COMBINE(4)
+BPI_COMBINE(6)
 #endif
 #undef BPI_COMBINE
-#undef BPI_COMBINES
 
-/* The same in tiles of the shapes that fit. */
-BPI_TARGET static void BPI_N(combine_all)(const BPI_N(job) *job, const BPI_N(range) *at, size_t i,
-                                          size_t i_end, size_t k, size_t k_end)
-{
-    static void (*const shapes[][3])(const BPI_N(job) *, const BPI_N(range) *, size_t, size_t,
-                                     size_t, size_t) = {
-#define BPI_COMBINES(tall) \
-    { BPI_N(combine##tall##x1), BPI_N(combine##tall##x2), BPI_N(combine##tall##x4) }
-        BPI_COMBINES(1), BPI_COMBINES(2),
-#if BPI_TILE == 6
-        BPI_COMBINES(4), BPI_COMBINES(6)
-#endif
-#undef BPI_COMBINES
-    };
-    const size_t middle = i + (i_end - i) / BPI_TILE * BPI_TILE, rest = i_end - middle;
-    size_t end;
-    int wide;
-    for (; k < k_end; k = end) {
-        const size_t left = k_end - k;
-        wide = left >= 4 * BPI_W ? 2 : left >= 2 * BPI_W;
-        end = wide ? k + (left >> wide) / BPI_W * (BPI_W << wide) : k_end;
-        if (middle > i)
-            shapes[BPI_TILE / 2][wide](job, at, i, middle, k, end);
-        if (rest)
-            shapes[BPI_N(tile_for)(rest) / 2][wide](job, at, middle, i_end, k, end);
-    }
-}
-
-/* Rows first ... first+count-1 of x into out, in the order that suits the caches: few rows of x
- * stay there while out goes by row after row; of many, a few columns do, copied where the rows
- * would take too many pages. */
+/* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
+ * second cache while they meet some rows of out after the other. */
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
-    enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024, FEW_ROWS = 64, PAGE = 4096 };
-    const size_t row_bytes = job->width * sizeof(bp_real);
-    const int copying = count > FEW_ROWS && row_bytes >= PAGE;
-    const bp_real *row[BPI_ROWS], *copy[BPI_ROWS];
-    bp_real columns[(int)BPI_ROWS * (int)WIDE];
-    BPI_N(range) at;
-    size_t i, k, t, end;
-    at.x = row;
-    at.first = first;
-    at.count = count;
-    at.last = last;
-    at.skipped = 0;
-    for (t = 0; t < count; t++) {
-        row[t] = bpi_row(x, first + t);
-        copy[t] = columns + t * WIDE;
-    }
-    if (job->what == BPI_DESCEND && count * row_bytes <= CACHE)
-        for (i = 0; i < job->n; i += BPI_TILE)
-            BPI_N(combine_all)(job, &at, i, bpi_min(i + BPI_TILE, job->n), 0, job->width);
-    else
-        for (k = 0; k < job->width; k = end) {
-            end = bpi_min(k + WIDE, job->width);
-            if (copying) {
-                for (t = 0; t < count; t++)
-                    memcpy(columns + t * WIDE, row[t] + k, (end - k) * sizeof(bp_real));
-                at.x = copy;
-                at.skipped = k;
-            }
-            BPI_N(combine_all)(job, &at, 0, job->n, k, end);
+    static void (*const combine[])(const BPI_N(job) *, BPI_N(rows) *, const bp_real *, size_t,
+                                   size_t) = {
+        BPI_N(combine1), BPI_N(combine2),
+#if BPI_TILE == 6
+        BPI_N(combine4), BPI_N(combine6)
+#endif
+    };
+    enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024 };
+    const size_t fit = CACHE / sizeof(bp_real) / count / WIDE * WIDE;
+    BPI_N(rows) rows;
+    size_t i, t, k, end, tall;
+    rows.what = last ? job->what : BPI_GRADIENT;
+    rows.begun = first > 0 || job->what == BPI_GRADIENT;
+    rows.count = count;
+    rows.width = job->width;
+    rows.eta = job->eta;
+    for (t = 0; t < count; t++)
+        rows.x[t] = bpi_row(x, first + t);
+    for (k = 0; k < job->width; k = end) {
+        end = bpi_min(k + fit, job->width);
+        for (i = 0; i < job->n; i += tall) {
+            const bp_real *c = job->c + i * job->c_row + first * job->c_step;
+            tall = BPI_N(tall)(job->n - i);
+            rows.far = i == 0;
+            rows.out = job->out + i * job->width;
+            rows.beside = job->beside + i * job->width;
+            combine[tall / 2](job, &rows, c, k, end);
         }
+    }
 }
 
 BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
                                            const bp_real *a, size_t n, bp_real *delta)
 {
-    enum { STRETCH = BPI_ROWS };
+    /* as many rows of weights as pass through the first cache together */
+    enum { STRETCH = 64 };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const BPI_N(job) job = { BPI_ERROR, above, outputs, 1, n, inputs, delta, a, 0 };
     const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
@@ -4033,26 +4019,13 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
     }
 }
 
-/* Is it worth looking for zeros? Two examples tell. */
-BPI_TARGET static int BPI_N(is_sparse)(const bpi_rows *a, size_t n, size_t inputs)
-{
-    const bp_real *sample[2];
-    size_t k, i, total = 0, count = 0;
-    sample[0] = bpi_row(a, 0);
-    sample[1] = bpi_row(a, n / 2);
-    for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES)
-        for (i = 0; i < 2; i++, total++)
-            count += (size_t)BPI_ANY_NONZERO(BPI_N(block)(sample[i] + k));
-    return count * 4 < total * 3;
-}
-
 BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                                       const bpi_rows *a, size_t n, bp_real eta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     bp_real *w = layer->weights;
     const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, w, w, eta };
-    if (outputs >= 4 && !a->dense && BPI_N(is_sparse)(a, n, inputs))
+    if (outputs >= 4 && BPI_N(is_sparse)(a, n, inputs))
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
     else
         BPI_N(combine_rows)(&job, a, 0, n, 1);
