@@ -2706,7 +2706,7 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_UNROLL _Pragma("clang loop unroll(full)")
 #endif
 #else
-#define BPI_UNROLL _Pragma("GCC unroll 8")
+#define BPI_UNROLL _Pragma("GCC unroll 16")
 #endif
 #endif
 
@@ -3034,8 +3034,7 @@ typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
 #define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
 #define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NGE_UQ)) != 0)
 #define BPI_ANY_NOT_LE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NLE_UQ)) != 0)
-#define BPI_ANY_NONZERO(a) \
-    (BPI_OP(movemask)(BPI_OP(cmp)(a, BPI_OP(setzero)(), _CMP_NEQ_UQ)) != 0)
+#define BPI_ANY_NONZERO(a) (!_mm256_testz_si256(BPI_BITS(a), BPI_BITS(a)))
 #endif
 #endif
 
@@ -3423,13 +3422,13 @@ BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
 #endif
 }
 
-/* a = s(z + b) for the neurons from j on, the lanes of z still to be added up */
-BPI_LOCAL void BPI_N(activate)(const int tall, const BPI_N(tile) *tile, size_t j, const BPI_FOUR *s)
+/* z = s + b for the neurons from j on, the lanes of s being added up */
+BPI_LOCAL void BPI_N(sum_up)(const int tall, const BPI_N(tile) *tile, size_t j, const BPI_FOUR *s)
 {
     const size_t outputs = (size_t)tile->layer->outputs;
     const bp_real *b = tile->layer->biases + j;
-    bp_real *out = tile->out + j, a[8], few[4];
-    BPI_N(eight) z;
+    bp_real *out = tile->out + j, z[8], few[4];
+    BPI_N(eight) sums;
     size_t m;
     int r;
     for (m = 0; m < 4 && outputs < 4; m++)
@@ -3437,18 +3436,28 @@ BPI_LOCAL void BPI_N(activate)(const int tall, const BPI_N(tile) *tile, size_t j
     b = outputs < 4 ? few : b;
     BPI_UNROLL
     for (r = 0; r < tall; r += 2, out += 2 * outputs) {
-        BPI_N(fold)(&s[r], &s[r + 1 < tall ? r + 1 : r], z);
+        const int two = r + 1 < tall;
+        BPI_N(fold)(&s[r], &s[two ? r + 1 : r], sums);
         for (m = 0; m < 8; m += BPI_W)
-            BPI_STORE(a + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], BPI_N(twice)(b, m))));
+            BPI_STORE(z + m, BPI_ADD(sums[m / BPI_W], BPI_N(twice)(b, m)));
         if (outputs < 4) {
-            memcpy(out, a, outputs * sizeof(bp_real));
-            memcpy(out + (r + 1 < tall ? outputs : 0), a + (r + 1 < tall ? 4 : 0),
-                   outputs * sizeof(bp_real));
+            memcpy(out, z, outputs * sizeof(bp_real));
+            memcpy(out + (two ? outputs : 0), z + (two ? 4 : 0), outputs * sizeof(bp_real));
         } else {
-            memcpy(out, a, 4 * sizeof(bp_real));
-            if (r + 1 < tall)
-                memcpy(out + outputs, a + 4, 4 * sizeof(bp_real));
+            memcpy(out, z, 4 * sizeof(bp_real));
+            if (two)
+                memcpy(out + outputs, z + 4, 4 * sizeof(bp_real));
         }
+    }
+}
+
+/* a = s(z) in place: apart from the sums, as their next ones would wait for it */
+BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
+{
+    size_t i, part;
+    for (i = 0; i < count; i += BPI_W) {
+        part = BPI_N(part)(count, i);
+        BPI_N(store_part)(z + i, part, BPI_N(sigmoid)(BPI_N(load_part)(z + i, part)));
     }
 }
 
@@ -3484,8 +3493,7 @@ BPI_LOCAL void BPI_N(dots_one)(const bp_real *a, const bp_real *const *w, size_t
 }
 
 /* The tile's dot products with the neurons from j on over n blocks from b on; with the last of
- * them goes the tail behind the last whole block. On the way they are kept in sums; in the end
- * they are activated. */
+ * them goes the tail behind the last whole block. On the way they are kept in sums; the end is z. */
 BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j, size_t b, size_t n,
                               BPI_FOUR (*sums)[BPI_TILE])
 {
@@ -3526,7 +3534,7 @@ BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j,
     for (r = 0; last && r < tall && BPI_PARTS > 1; r++)
         BPI_N(join)(&s[r], &sums[-BPI_PARTS][r]);
     if (last)
-        BPI_N(activate)(tall, tile, j, s);
+        BPI_N(sum_up)(tall, tile, j, s);
 }
 
 /* The neurons first ... last-1. Inputs longer than STRETCH blocks are taken in stretches, so that
@@ -3678,6 +3686,8 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
             if (sparse)
                 BPI_N(list_blocks)(tile.a, tall, inputs, blocks, &seen);
             strip[tall / 2](&tile, j, bpi_min(j + neurons, outputs));
+            if (j + neurons >= outputs)
+                BPI_N(activate)(tile.out, tall * outputs);
             if (!sparse && !rows->dense && j == 0)
                 BPI_N(see)(tile.a, tall, inputs, &seen);
         }
@@ -3751,30 +3761,42 @@ BPI_LOCAL void BPI_N(finish_some)(const int vectors, const int what, const BPI_F
     }
 }
 
+/* The sums of a tile whose first row is at out. */
+BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int vectors, const int what,
+                                  const BPI_FOUR *s, bp_real *out, const bp_real *beside,
+                                  size_t width, size_t part, BPI_V minus_eta)
+{
+    int r;
+    BPI_UNROLL
+    for (r = 0; r < tall; r++, out += width, beside += width)
+        BPI_N(finish_some)(vectors, what, &s[r], out, beside, part, minus_eta);
+}
+
 /* Tiles along as many rows of out, so many vectors wide (a single one may be a part), for columns
  * k ... k_end-1. */
 BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(rows) *rows, size_t k,
                               size_t k_end)
 {
     const size_t width = rows->width, count = rows->count;
+    const BPI_V minus_eta = BPI_SET1(-rows->eta);
+    const int what = rows->what, begun = rows->begun, far = rows->far;
     size_t t, part;
     int r;
     for (; k < k_end; k += (size_t)vectors * BPI_W) {
         bp_real *out = rows->out + k;
         const bp_real *beside = rows->beside + k, *c = rows->c;
-        const BPI_V minus_eta = BPI_SET1(-rows->eta);
         BPI_FOUR s[BPI_TILE], y;
         part = vectors > 1 ? BPI_W : BPI_N(part)(width, k);
         BPI_UNROLL
         for (r = 0; r < tall; r++) {
             BPI_N(clear)(&s[r]);
-            if (rows->begun)
+            if (begun)
                 BPI_N(load_some)(vectors, out + (size_t)r * width, part, &s[r]);
         }
         BPI_N(clear)(&y);
         for (t = 0; t < count; t++, c += tall) {
             BPI_N(load_some)(vectors, rows->x[t] + k, part, &y);
-            if (vectors > 2 && rows->far) {
+            if (vectors > 2 && far) {
                 BPI_PREFETCH((const void *)((uintptr_t)(rows->x[t] + k) + 4 * sizeof(BPI_V)));
                 BPI_PREFETCH((const void *)((uintptr_t)(rows->x[t] + k) + 6 * sizeof(BPI_V)));
             }
@@ -3787,14 +3809,15 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(row
                 s[r].d = vectors > 2 ? BPI_MADD(c_r, y.d, s[r].d) : s[r].d;
             }
         }
-        BPI_UNROLL
-        for (r = 0; r < tall; r++, out += width, beside += width)
-            if (rows->what == BPI_DESCEND)
-                BPI_N(finish_some)(vectors, BPI_DESCEND, &s[r], out, beside, part, minus_eta);
-            else if (rows->what == BPI_ERROR)
-                BPI_N(finish_some)(vectors, BPI_ERROR, &s[r], out, beside, part, minus_eta);
-            else
-                BPI_N(finish_some)(vectors, BPI_GRADIENT, &s[r], out, beside, part, minus_eta);
+#define BPI_FINISH(what) \
+    BPI_N(finish_tile)(tall, vectors, what, s, out, beside, width, part, minus_eta)
+        if (what == BPI_DESCEND)
+            BPI_FINISH(BPI_DESCEND);
+        else if (what == BPI_ERROR)
+            BPI_FINISH(BPI_ERROR);
+        else
+            BPI_FINISH(BPI_GRADIENT);
+#undef BPI_FINISH
     }
 }
 
@@ -3908,113 +3931,87 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
-/* The errors and the rows of a of n examples, and of a block those in which it is not zero. */
-typedef struct BPI_N(sparse) {
+/* The columns of one vector, and the examples that are not all zero there. */
+enum { BPI_N(neurons) = 64 };
+typedef struct BPI_N(column) {
+    size_t k, part; /* from column k on, so many */
     const bp_real *a[BPI_ROWS], *delta[BPI_ROWS];
-    uint32_t list[2][BPI_ROWS];
-    size_t count[2];
-} BPI_N(sparse);
+    BPI_V sum[BPI_N(neurons)]; /* over the examples so far, for some neurons */
+} BPI_N(column);
 
-/* Descends on the weights of one vector's width from column k on, w being row 0's: row j by the
- * sum of delta_ij a_ik over the examples in list m. fours is how many times four rows; where the
- * last four overlap those before, the first of them are left alone. */
-BPI_LOCAL void BPI_N(descend_column)(const int fours, const BPI_N(sparse) *from, size_t m,
-                                     const size_t *row, size_t k, size_t part, bp_real *w,
-                                     size_t inputs, size_t overlap, bp_real eta)
+/* Those columns of the weights w of some neurons: count examples, from the begun-th on, stay in
+ * registers and meet one neuron after the other. w_jk -= eta sum_i delta_ij a_ik after the last. */
+BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, size_t begun,
+                                     const int last, size_t first, size_t neurons, bp_real *w,
+                                     size_t inputs, bp_real eta)
 {
     const BPI_V minus_eta = BPI_SET1(-eta);
-    BPI_FOUR s[BPI_TILE];
-    size_t t;
-    int q;
+    const size_t part = column->part;
+    const bp_real *delta[10];
+    BPI_V x[10], *sum = column->sum;
+    size_t j;
+    int i;
     BPI_UNROLL
-    for (q = 0; q < fours; q++)
-        BPI_N(clear)(&s[q]);
-    for (t = 0; t < from->count[m]; t++) {
-        const uint32_t i = from->list[m][t];
-        const BPI_V x = BPI_N(load_part)(from->a[i] + k, part);
+    for (i = 0; i < count; i++) {
+        delta[i] = column->delta[begun + (size_t)i] + first;
+        x[i] = BPI_N(load_part)(column->a[begun + (size_t)i] + column->k, part);
+    }
+    w += column->k;
+    for (j = 0; j < neurons; j++, w += inputs) {
+        BPI_V s = begun ? sum[j] : BPI_SET1(0);
         BPI_UNROLL
-        for (q = 0; q < fours; q++) {
-            const bp_real *d = from->delta[i] + row[q];
-            s[q].a = BPI_MADD(BPI_SET1(d[0]), x, s[q].a);
-            s[q].b = BPI_MADD(BPI_SET1(d[1]), x, s[q].b);
-            s[q].c = BPI_MADD(BPI_SET1(d[2]), x, s[q].c);
-            s[q].d = BPI_MADD(BPI_SET1(d[3]), x, s[q].d);
-        }
-    }
-    BPI_UNROLL
-    for (q = 0; q < fours; q++) {
-        bp_real *to = w + row[q] * inputs + k;
-        const size_t skip = q == fours - 1 ? overlap : 0;
-        if (skip < 1)
-            BPI_N(finish)(BPI_DESCEND, s[q].a, to, NULL, part, minus_eta);
-        if (skip < 2)
-            BPI_N(finish)(BPI_DESCEND, s[q].b, to + inputs, NULL, part, minus_eta);
-        if (skip < 3)
-            BPI_N(finish)(BPI_DESCEND, s[q].c, to + 2 * inputs, NULL, part, minus_eta);
-        BPI_N(finish)(BPI_DESCEND, s[q].d, to + 3 * inputs, NULL, part, minus_eta);
+        for (i = 0; i < count; i++)
+            s = BPI_MADD(BPI_SET1(delta[i][j]), x[i], s);
+        if (last)
+            BPI_N(finish)(BPI_DESCEND, s, w, NULL, part, minus_eta);
+        else
+            sum[j] = s;
     }
 }
 
-/* Lists the examples in which the block from k on is other than zero. */
-BPI_LOCAL void BPI_N(list_examples)(BPI_N(sparse) *from, size_t m, size_t n, size_t k,
-                                    size_t inputs)
-{
-    const int whole = k + BPI_LANES <= inputs;
-    uint32_t *list = from->list[m], i;
-    size_t count = 0;
-    for (i = 0; i < n; i++) {
-        list[count] = i;
-        count += !whole || BPI_ANY_NONZERO(BPI_N(block)(from->a[i] + k));
+#define BPI_COLUMN(count)                                                                          \
+    BPI_TARGET static void BPI_N(column##count)(BPI_N(column) *column, size_t begun, int last,     \
+                                                size_t first, size_t neurons, bp_real *w,          \
+                                                size_t inputs, bp_real eta)                        \
+    {                                                                                              \
+        if (last)                                                                                  \
+            BPI_N(descend_column)(count, column, begun, 1, first, neurons, w, inputs, eta);        \
+        else                                                                                       \
+            BPI_N(descend_column)(count, column, begun, 0, first, neurons, w, inputs, eta);        \
     }
-    from->count[m] = count;
-}
+BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4)
+BPI_COLUMN(5) BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
+#undef BPI_COLUMN
 
-/* The weights' part of descend where many blocks of a are zero; at least four outputs. Two blocks
- * at a time fill a cache line of weights. */
+/* The weights' part of descend where many blocks of a are zero. */
 BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_real *delta,
                                              size_t stride, const bpi_rows *rows, size_t n,
                                              bp_real eta)
 {
+    static void (*const columns[])(BPI_N(column) *, size_t, int, size_t, size_t, bp_real *, size_t,
+                                   bp_real) = {
+        BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4),
+        BPI_N(column5), BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
+    };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const size_t all = (outputs + 3) / 4, overlap = all * 4 - outputs;
-    BPI_N(sparse) from;
-    size_t k, v, q, m, fours, row[BPI_TILE];
-    for (k = 0; k < n; k++) {
-        from.a[k] = bpi_row(rows, k);
-        from.delta[k] = delta + k * stride;
-    }
-    for (k = 0; k < inputs; k += 2 * BPI_LANES) {
-        for (m = 0; m < 2; m++)
-            BPI_N(list_examples)(&from, m, k + m * BPI_LANES < inputs ? n : 0, k + m * BPI_LANES,
-                                 inputs);
-        for (q = 0; q < all && from.count[0] + from.count[1]; q += fours) {
-            size_t skip;
-            /* eight in two halves: a tile of two has too few sums under way */
-            fours = bpi_min(all - q == 8 ? 4 : all - q, BPI_TILE);
-            fours = fours == 3 || fours == 5 ? fours - 1 : fours;
-            skip = fours == all - q ? overlap : 0;
-            for (m = 0; m < fours; m++)
-                row[m] = bpi_min(4 * (q + m), outputs - 4);
-            for (v = 0; v < 2 * BPI_LANES; v += BPI_W) {
-                const size_t part = BPI_N(part)(inputs, k + v);
-                m = v / BPI_LANES;
-                if (from.count[m] == 0 || part == 0)
-                    continue;
-#define BPI_COLUMN(fours)                                                                         \
-    BPI_N(descend_column)(fours, &from, m, row, k + v, part, layer->weights, inputs, skip, eta)
-#if BPI_TILE == 6
-                if (fours == 6)
-                    BPI_COLUMN(6);
-                else if (fours == 4)
-                    BPI_COLUMN(4);
-                else
-#endif
-                if (fours == 2)
-                    BPI_COLUMN(2);
-                else
-                    BPI_COLUMN(1);
-#undef BPI_COLUMN
-            }
+    const bp_real *a[BPI_ROWS];
+    BPI_N(column) column;
+    size_t i, j, k, count;
+    for (i = 0; i < n; i++)
+        a[i] = bpi_row(rows, i);
+    for (k = 0; k < inputs; k += BPI_W) {
+        column.k = k;
+        column.part = BPI_N(part)(inputs, k);
+        for (i = count = 0; i < n; i++) {
+            column.a[count] = a[i];
+            column.delta[count] = delta + i * stride;
+            count += (size_t)BPI_ANY_NONZERO(BPI_N(load_part)(a[i] + k, column.part));
+        }
+        for (j = 0; j < outputs; j += BPI_N(neurons)) {
+            const size_t neurons = bpi_min(BPI_N(neurons), outputs - j);
+            for (i = 0; i < count; i += 10)
+                columns[bpi_min(10, count - i) - 1](&column, i, i + 10 >= count, j, neurons,
+                                                   layer->weights + j * inputs, inputs, eta);
         }
     }
 }
@@ -4025,7 +4022,7 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     bp_real *w = layer->weights;
     const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, w, w, eta };
-    if (outputs >= 4 && BPI_N(is_sparse)(a, n, inputs))
+    if (BPI_N(is_sparse)(a, n, inputs))
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
     else
         BPI_N(combine_rows)(&job, a, 0, n, 1);
