@@ -3778,7 +3778,6 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(row
                               size_t k_end)
 {
     const size_t width = rows->width, count = rows->count;
-    const BPI_V minus_eta = BPI_SET1(-rows->eta);
     const int what = rows->what, begun = rows->begun, far = rows->far;
     size_t t, part;
     int r;
@@ -3809,8 +3808,9 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(row
                 s[r].d = vectors > 2 ? BPI_MADD(c_r, y.d, s[r].d) : s[r].d;
             }
         }
+        /* no register is free for eta while the sums are under way */
 #define BPI_FINISH(what) \
-    BPI_N(finish_tile)(tall, vectors, what, s, out, beside, width, part, minus_eta)
+    BPI_N(finish_tile)(tall, vectors, what, s, out, beside, width, part, BPI_SET1(-rows->eta))
         if (what == BPI_DESCEND)
             BPI_FINISH(BPI_DESCEND);
         else if (what == BPI_ERROR)
