@@ -3307,14 +3307,15 @@ BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, 
     *seen = all;
 }
 
-/* Gathers all bits of the examples in seen. */
-BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t inputs, BPI_V *seen)
+/* Gathers all bits of the inputs from the first-th up to the last-th in seen. */
+BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t first, size_t last,
+                                  BPI_V *seen)
 {
     BPI_V all = *seen;
     size_t k, i;
     for (i = 0; i < rows; i++)
-        for (k = 0; k < inputs; k += BPI_W)
-            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k)));
+        for (k = first; k < last; k += BPI_W)
+            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(last, k)));
     *seen = all;
 }
 
@@ -3403,6 +3404,7 @@ typedef struct BPI_N(tile) {
     size_t nexts, share;           /* and how much of each while one tile is computed */
     int far; /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
+    BPI_V *seen;  /* for all bits of the inputs; or NULL */
     bp_real *out; /* of the first example */
 } BPI_N(tile);
 
@@ -3558,6 +3560,9 @@ BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t firs
                 /* the last four may overlap those before */
                 BPI_N(stretch)(tall, tile, outputs < 4 ? 0 : bpi_min(f, outputs - 4), b, n,
                                sums[(f - j) / 4]);
+                if (f == 0 && tile->seen)
+                    BPI_N(see)(tile->a, (size_t)tall, b * BPI_LANES,
+                               b + n < count ? (b + n) * BPI_LANES : inputs, tile->seen);
             }
         }
 }
@@ -3570,16 +3575,17 @@ BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t firs
 BPI_STRIP(1)
 BPI_STRIP(2)
 #if BPI_TILE == 6
+BPI_STRIP(3)
 BPI_STRIP(4)
 BPI_STRIP(6)
 #endif
 #undef BPI_STRIP
 
-/* The next tile's height for n rows: 1, 2 and, where there are the registers, 4 and 6. Twice four
- * is faster than six and two. */
+/* The next tile's height for n rows: 1, 2 and, where there are the registers, 3, 4 and 6. What is
+ * left should not be a single row. */
 BPI_LOCAL size_t BPI_N(tall)(size_t n)
 {
-    return n == 8 ? bpi_min(4, BPI_TILE) : n < 2 || n >= BPI_TILE ? bpi_min(n, BPI_TILE) : n & 6;
+    return BPI_TILE < 6 ? bpi_min(n, BPI_TILE) : n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, 6);
 }
 
 /* Not less than any magnitude among the inputs, seen being all their bits put together: of numbers
@@ -3647,9 +3653,9 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
                                          uint32_t *blocks, bp_real *out)
 {
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
-        BPI_N(strip1), BPI_N(strip2),
+        NULL, BPI_N(strip1), BPI_N(strip2),
 #if BPI_TILE == 6
-        BPI_N(strip4), BPI_N(strip6)
+        BPI_N(strip3), BPI_N(strip4), NULL, BPI_N(strip6)
 #endif
     };
     enum { CACHE = 256 * 1024 };
@@ -3670,6 +3676,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
     tile.layer = layer;
     tile.blocks = blocks;
+    tile.seen = sparse || rows->dense ? NULL : &seen;
     tile.share = inputs * 4 / neurons / BPI_ALIGN * BPI_ALIGN + BPI_ALIGN;
     for (j = 0; j < outputs; j += neurons)
         for (i = 0; i < n; i += tall) {
@@ -3685,11 +3692,9 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
                 tile.next[r] = bpi_row(rows, i + tall + r);
             if (sparse)
                 BPI_N(list_blocks)(tile.a, tall, inputs, blocks, &seen);
-            strip[tall / 2](&tile, j, bpi_min(j + neurons, outputs));
+            strip[tall](&tile, j, bpi_min(j + neurons, outputs));
             if (j + neurons >= outputs)
                 BPI_N(activate)(tile.out, tall * outputs);
-            if (!sparse && !rows->dense && j == 0)
-                BPI_N(see)(tile.a, tall, inputs, &seen);
         }
     return BPI_N(bound)(seen, rows, n);
 }
@@ -3851,6 +3856,7 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(r
 BPI_COMBINE(1)
 BPI_COMBINE(2)
 #if BPI_TILE == 6
+BPI_COMBINE(3)
 BPI_COMBINE(4)
 BPI_COMBINE(6)
 #endif
@@ -3863,9 +3869,9 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
 {
     static void (*const combine[])(const BPI_N(job) *, BPI_N(rows) *, const bp_real *, size_t,
                                    size_t) = {
-        BPI_N(combine1), BPI_N(combine2),
+        NULL, BPI_N(combine1), BPI_N(combine2),
 #if BPI_TILE == 6
-        BPI_N(combine4), BPI_N(combine6)
+        BPI_N(combine3), BPI_N(combine4), NULL, BPI_N(combine6)
 #endif
     };
     enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024 };
@@ -3887,7 +3893,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
             rows.far = i == 0;
             rows.out = job->out + i * job->width;
             rows.beside = job->beside + i * job->width;
-            combine[tall / 2](job, &rows, c, k, end);
+            combine[tall](job, &rows, c, k, end);
         }
     }
 }
