@@ -3898,18 +3898,32 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     }
 }
 
-BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
-                                           const bp_real *a, size_t n, bp_real *delta)
+/* As many rows of weights as pass through the first cache together. From memory they come faster
+ * if they are few, which is what counts where there is little to compute. */
+BPI_LOCAL size_t BPI_N(rows_at_once)(const bp_layer *layer, size_t n)
 {
-    /* as many rows of weights as pass through the first cache together */
-    enum { STRETCH = 64 };
+    const size_t bytes = (size_t)layer->inputs * (size_t)layer->outputs * sizeof(bp_real);
+    return n >= 64 || bytes <= 512 * 1024 ? 64 : n >= 16 ? 32 : 16;
+}
+
+/* B2, as far as the errors of the neurons first ... first+count-1 above go. */
+BPI_TARGET static void BPI_N(hidden_error_of)(const bp_layer *layer, const bp_real *above,
+                                              const bp_real *a, size_t n, size_t first,
+                                              size_t count, bp_real *delta)
+{
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const BPI_N(job) job = { BPI_ERROR, above, outputs, 1, n, inputs, delta, a, 0 };
     const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
+    BPI_N(combine_rows)(&job, &w, first, count, first + count == outputs);
+}
+
+BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
+                                           const bp_real *a, size_t n, bp_real *delta)
+{
+    const size_t outputs = (size_t)layer->outputs, some = BPI_N(rows_at_once)(layer, n);
     size_t first;
-    for (first = 0; first < outputs; first += STRETCH)
-        BPI_N(combine_rows)(&job, &w, first, bpi_min(STRETCH, outputs - first),
-                            first + STRETCH >= outputs);
+    for (first = 0; first < outputs; first += some)
+        BPI_N(hidden_error_of)(layer, above, a, n, first, bpi_min(some, outputs - first), delta);
 }
 
 /* Sums delta over the examples: added to db, or descended upon. */
