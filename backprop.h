@@ -3903,7 +3903,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
 BPI_LOCAL size_t BPI_N(rows_at_once)(const bp_layer *layer, size_t n)
 {
     const size_t bytes = (size_t)layer->inputs * (size_t)layer->outputs * sizeof(bp_real);
-    return n >= 64 || bytes <= 512 * 1024 ? 64 : n >= 16 ? 32 : 16;
+    return n == 1 ? 8 : n >= 64 || bytes <= 512 * 1024 ? 64 : n >= 16 ? 32 : 16;
 }
 
 /* B2, as far as the errors of the neurons first ... first+count-1 above go. */
