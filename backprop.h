@@ -1072,14 +1072,13 @@ static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y
     return sum;
 }
 
-/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) */
-static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t n,
-                             bp_real scale, bp_real *delta)
+/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) for n examples, whose targets are y's first and so on */
+static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t first,
+                             size_t n, bp_real scale, bp_real *delta)
 {
-    size_t i;
     int j;
-    for (i = 0; i < n; i++, a += outputs, delta += outputs) {
-        const bp_real *target = bpi_row(y, i);
+    for (; n > 0; n--, first++, a += outputs, delta += outputs) {
+        const bp_real *target = bpi_row(y, first);
         for (j = 0; j < outputs; j++) {
             /* an assignment an operation: some targets compute wider and round only there */
             bp_real error = a[j] - target[j], slope = 1 - a[j];
@@ -1097,9 +1096,8 @@ static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
     const bp_net *net = pass->net;
     int l = net->layer_count - 1, outputs = bpi_outputs(net);
     bp_real *delta = pass->space->delta[l] + first * (size_t)outputs;
-    const bpi_rows y = bpi_rows_from(&pass->y, first);
-    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs, &y, n, pass->scale,
-                     delta);
+    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs, &pass->y, first, n,
+                     pass->scale, delta);
     for (; l > 0; l--) {
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
@@ -1340,17 +1338,21 @@ static bp_real bpi_largest_input(const bpi_space *space)
 /* Can a batch be descended upon without a parameter overflowing? A bound that grows with
  * every update nearly always says so; when it is used up, it is measured anew; and in the
  * end each new parameter is computed before any is stored. */
-static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
+static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double squares)
 {
     const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
+    const int last = net->layer_count - 1;
     bp_real most = 0;
     int l;
-    for (l = 0; l < net->layer_count; l++) {
-        /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
+    for (l = 0; l <= last; l++) {
+        /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1; delta^L is not
+         * larger than all squares and 1 */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
         bp_real input = l == 0 ? bpi_largest_input(run->space) : 1;
-        bp_real error = bpi_kernels_of(net)->largest(&delta, n);
+        bp_real error = l < last || squares >= (double)BPI_REAL_MAX
+                            ? bpi_kernels_of(net)->largest(&delta, n)
+                            : (bp_real)(squares + 1) * run->pass.scale;
         bp_real bound = (bp_real)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && bpi_is_number((double)most))
@@ -1385,8 +1387,14 @@ static void bpi_descend_ahead(bpi_run *run)
     bpi_rows a = pass->x, next = bpi_rows_from(&a, 1);
     int l;
     pass->ahead = space->next && next.ahead > 0;
+    if (pass->ahead) {
+        pass->x = next;
+        pass->y = bpi_rows_from(&pass->y, 1);
+        space->a = space->next;
+        space->next = passed;
+    }
     for (l = 0; l < net->layer_count; l++) {
-        bp_real *out = pass->ahead ? space->next[l] : NULL;
+        bp_real *out = pass->ahead ? space->a[l] : NULL;
         const bp_real found = bpi_kernels_of(net)->descend_one(
             &net->layers[l], space->delta[l], &a, run->eta, space->blocks,
             pass->ahead ? &next : NULL, out);
@@ -1395,12 +1403,6 @@ static void bpi_descend_ahead(bpi_run *run)
         a = bpi_matrix(passed[l], net->layers[l].outputs);
         next = bpi_matrix(out, net->layers[l].outputs);
         next.dense = 1;
-    }
-    if (pass->ahead) {
-        space->a = space->next;
-        space->next = passed;
-        pass->x = bpi_rows_from(&pass->x, 1);
-        pass->y = bpi_rows_from(&pass->y, 1);
     }
 }
 
@@ -1429,7 +1431,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
     status = bpi_begin(pass, run->data, shuffled, first, n, squares);
     if (status != BP_OK)
         return status;
-    if (!bpi_descent_is_safe(run, pass->x, n))
+    if (!bpi_descent_is_safe(run, pass->x, n, *squares))
         return BP_DIVERGED;
     if (n == 1)
         bpi_descend_ahead(run);
@@ -3275,19 +3277,25 @@ BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
         blocks[b + 1] = (uint32_t)(b * BPI_LANES);
 }
 
-/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero, and fetches the
- * coming rows, those from `next` on, while these are computed with. All bits are gathered in
- * seen. */
-BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                          uint32_t *blocks, const bpi_rows *from, size_t next,
-                                          BPI_V *seen)
+/* Fetches the rows of inputs from `next` on while those before are computed with. */
+BPI_LOCAL void BPI_N(fetch)(const bpi_rows *rows, size_t next, size_t n, size_t inputs)
 {
     const size_t line = BPI_ALIGN / sizeof(bp_real);
+    size_t k;
+    for (; n && next < rows->ahead; n--, next++) {
+        const bp_real *coming = bpi_row(rows, next);
+        for (k = 0; k < inputs; k += line)
+            BPI_PREFETCH(coming + k);
+    }
+}
+
+/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero; all their bits
+ * are gathered in seen. */
+BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
+                                          uint32_t *blocks, BPI_V *seen)
+{
     BPI_V all = *seen;
     size_t k, i, count = 0;
-    for (i = 0; i < rows && next + i < from->ahead; i++)
-        for (k = 0; k < inputs; k += line)
-            BPI_PREFETCH(bpi_row(from, next + i) + k);
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
         BPI_V any = BPI_N(block)(a[0] + k);
         for (i = 1; i < rows; i++)
@@ -3319,6 +3327,8 @@ BPI_TARGET static bp_real BPI_N(largest)(const bpi_rows *rows, size_t n)
 {
     BPI_V largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
     size_t i, k;
+    if (n * rows->stride < 4)
+        return bpi_largest_plain(rows, n);
     for (i = 0; i < n; i++) {
         const bp_real *x = bpi_row(rows, i);
         for (k = 0; k < rows->stride; k += BPI_W) {
@@ -3585,8 +3595,9 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
     const bp_real *a = bpi_row(rows, 0), *w[8];
     BPI_V seen = BPI_SET1(0);
     size_t j, m, b, v;
+    BPI_N(fetch)(rows, 1, 1, inputs);
     if (!rows->dense)
-        BPI_N(list_blocks)(&a, 1, inputs, blocks, rows, 1, &seen);
+        BPI_N(list_blocks)(&a, 1, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
         BPI_FOUR s[2], half[2];
         BPI_N(eight) z;
@@ -3655,8 +3666,9 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
             tile.out = out + i * outputs;
             for (r = 0; r < most; r++)
                 tile.a[r] = bpi_row(rows, i + bpi_min(r, tile.rows - 1));
+            BPI_N(fetch)(rows, i + tile.rows, tile.rows, inputs);
             if (!rows->dense)
-                BPI_N(list_blocks)(tile.a, tile.rows, inputs, blocks, rows, i + tile.rows, &seen);
+                BPI_N(list_blocks)(tile.a, tile.rows, inputs, blocks, &seen);
             strip[BPI_N(tile_for)(tile.narrow ? outputs : tile.rows)](
                 &tile, j, bpi_min(j + neurons, outputs));
         }
@@ -4049,16 +4061,32 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
 }
 
-/* Rows j < rows of the weights w, at the blocks and the tail: each vector is read once, updated,
- * w_jk -= eta delta_j a_k, stored, and multiplied by the next example's a_k into sum[j]. */
+/* One vector of each row of the weights w, read once: w_jk -= eta delta_j a_k, and the new w_jk times
+ * the next example's a_k into s[j]. */
+BPI_LOCAL void BPI_N(descend_vectors)(const int rows, const BPI_V *delta, const bp_real *a,
+                                      BPI_V minus_eta, const bp_real *next, size_t part,
+                                      size_t inputs, bp_real *w, BPI_V *s)
+{
+    const BPI_V x = BPI_N(load_part)(a, part), y = BPI_N(load_part)(next, part);
+    int j;
+    BPI_UNROLL
+    for (j = 0; j < rows; j++, w += inputs) {
+        const BPI_V dw = BPI_MADD(delta[j], x, BPI_SET1(0));
+        const BPI_V new_w = BPI_MADD(minus_eta, dw, BPI_N(load_part)(w, part));
+        BPI_N(store_part)(w, part, new_w);
+        s[j] = BPI_MADD(new_w, y, s[j]);
+    }
+}
+
+/* The same along the rows, at the blocks and the tail. */
 BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const bp_real *a,
                                    bp_real eta, const uint32_t *blocks, const bp_real *next,
                                    size_t inputs, bp_real *w, BPI_V *sum)
 {
-    const BPI_V minus_eta = BPI_SET1(-eta), zero = BPI_SET1(0);
+    const BPI_V minus_eta = BPI_SET1(-eta);
     const uint32_t *block, *end = blocks + 1 + blocks[0];
     const size_t tail = inputs % BPI_LANES;
-    BPI_V d[8], s[8], x, y, new_w;
+    BPI_V d[8], s[8];
     size_t v, k, part;
     int j;
     BPI_UNROLL
@@ -4067,35 +4095,18 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const b
     for (v = 0; v < BPI_LANES; v += BPI_W) {
         BPI_UNROLL
         for (j = 0; j < rows; j++)
-            s[j] = zero;
+            s[j] = BPI_SET1(0);
         for (block = blocks + 1; block < end; block++) {
             k = *block + v;
-            x = BPI_LOAD(a + k);
-            y = BPI_LOAD(next + k);
-            BPI_UNROLL
-            for (j = 0; j < rows; j++) {
-                bp_real *to = w + (size_t)j * inputs + k;
-                new_w = BPI_MADD(minus_eta, BPI_MADD(d[j], x, zero), BPI_LOAD(to));
-                BPI_STORE(to, new_w);
-                s[j] = BPI_MADD(new_w, y, s[j]);
-            }
+            BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, BPI_W, inputs, w + k, s);
         }
         part = BPI_N(part)(tail, v);
-        if (part) {
-            k = inputs - tail + v;
-            x = BPI_N(load_part)(a + k, part);
-            y = BPI_N(load_part)(next + k, part);
-            BPI_UNROLL
-            for (j = 0; j < rows; j++) {
-                bp_real *to = w + (size_t)j * inputs + k;
-                new_w = BPI_MADD(minus_eta, BPI_MADD(d[j], x, zero), BPI_N(load_part)(to, part));
-                BPI_N(store_part)(to, part, new_w);
-                s[j] = BPI_MADD(new_w, y, s[j]);
-            }
-        }
+        k = inputs - tail + v;
+        if (part)
+            BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, part, inputs, w + k, s);
         BPI_UNROLL
         for (j = 0; j < rows; j++)
-            sum[j] = v ? BPI_ADD(s[j], sum[j]) : s[j];
+            sum[j] = BPI_ADD(s[j], sum[j]);
     }
 }
 
@@ -4128,10 +4139,11 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
     next = out ? next : rows;
     a[0] = bpi_row(rows, 0);
     a[1] = bpi_row(next, 0);
-    BPI_N(list_blocks)(a, 2, inputs, blocks, next, 1, &seen);
-    for (m = 0; m < 8; m++)
-        sum[m] = BPI_SET1(0);
+    BPI_N(fetch)(next, 1, 1, inputs);
+    BPI_N(list_blocks)(a, 2, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
+        for (m = 0; m < 8; m++)
+            sum[m] = BPI_SET1(0);
         for (m = 0; m < 8 && j + m < outputs; m += n) {
             const size_t left = outputs - j - m;
             bp_real *w = layer->weights + (j + m) * inputs;
