@@ -3291,7 +3291,7 @@ BPI_LOCAL void BPI_N(fetch)(const bpi_rows *rows, size_t next, size_t n, size_t 
 
 /* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero; all their bits
  * are gathered in seen. */
-BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
+BPI_LOCAL void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
                                           uint32_t *blocks, BPI_V *seen)
 {
     BPI_V all = *seen;
@@ -3586,6 +3586,14 @@ BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
     return most < 2 ? most : BPI_N(largest)(rows, n);
 }
 
+/* Are the weights in memory rather than in a cache, in rows of more than a page? These are fetched
+ * early; shorter ones the processor sees coming. */
+BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer)
+{
+    const size_t row = (size_t)layer->inputs * sizeof(bp_real);
+    return row > 4096 && row * (size_t)layer->outputs > 1024 * 1024;
+}
+
 /* A single example: eight neurons at a time, as fewer sums would wait for one another. */
 BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows, int far,
                                              uint32_t *blocks, bp_real *out)
@@ -3642,8 +3650,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     };
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE;
-    const int far = large && inputs * sizeof(bp_real) > 4096;
+    const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE, far = BPI_N(is_far)(layer);
     size_t i, j, r, neurons = outputs;
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
@@ -4081,7 +4088,7 @@ BPI_LOCAL void BPI_N(descend_vectors)(const int rows, const BPI_V *delta, const 
 /* The same along the rows, at the blocks and the tail. */
 BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const bp_real *a,
                                    bp_real eta, const uint32_t *blocks, const bp_real *next,
-                                   size_t inputs, bp_real *w, BPI_V *sum)
+                                   size_t inputs, int far, bp_real *w, BPI_V *sum)
 {
     const BPI_V minus_eta = BPI_SET1(-eta);
     const uint32_t *block, *end = blocks + 1 + blocks[0];
@@ -4098,6 +4105,9 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const b
             s[j] = BPI_SET1(0);
         for (block = blocks + 1; block < end; block++) {
             k = *block + v;
+            for (j = 0; j < rows && far; j++)
+                BPI_PREFETCH((const void *)((uintptr_t)(w + (size_t)j * inputs + k) +
+                                            (size_t)rows * inputs * sizeof(bp_real)));
             BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, BPI_W, inputs, w + k, s);
         }
         part = BPI_N(part)(tail, v);
@@ -4113,9 +4123,9 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const b
 #define BPI_ROWS_CASE(rows)                                                                       \
     BPI_TARGET static void BPI_N(descend_rows##rows)(                                             \
         const bp_real *delta, const bp_real *a, bp_real eta, const uint32_t *blocks,              \
-        const bp_real *next, size_t inputs, bp_real *w, BPI_V *sum)                               \
+        const bp_real *next, size_t inputs, int far, bp_real *w, BPI_V *sum)                      \
     {                                                                                             \
-        BPI_N(descend_rows)(rows, delta, a, eta, blocks, next, inputs, w, sum);                   \
+        BPI_N(descend_rows)(rows, delta, a, eta, blocks, next, inputs, far, w, sum);              \
     }
 BPI_ROWS_CASE(1)
 BPI_ROWS_CASE(2)
@@ -4132,6 +4142,7 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const bp_real *a[2];
+    const int far = BPI_N(is_far)(layer);
     BPI_V seen = BPI_SET1(0), sum[8];
     BPI_N(eight) z;
     size_t j, m, n;
@@ -4148,7 +4159,7 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
             const size_t left = outputs - j - m;
             bp_real *w = layer->weights + (j + m) * inputs;
 #define BPI_ROWS_CASE(rows) \
-    BPI_N(descend_rows##rows)(delta + j + m, a[0], eta, blocks, a[1], inputs, w, sum + m)
+    BPI_N(descend_rows##rows)(delta + j + m, a[0], eta, blocks, a[1], inputs, far, w, sum + m)
             n = BPI_TILE == 6 && left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 #if BPI_TILE == 6
             if (n == 8)
