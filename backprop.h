@@ -570,9 +570,9 @@ typedef struct bpi_kernels {
     /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
     void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                     const bpi_rows *a, size_t n, bp_real eta);
-    /* B3 and U for one example, w_jk -= eta delta_j a_k, and at once, unless next is NULL, F1 and F2
-     * for the next with the new weights: one pass over them for what else takes two. blocks, out
-     * and what is returned are forward's, for next. */
+    /* B3 and U for one example, w_jk -= eta delta_j a_k; and at once, unless next is NULL, F1 and
+     * F2 for the next with the new weights: one pass over them for what else takes two. blocks,
+     * out and what is returned are forward's, for next. */
     bp_real (*descend_one)(const bp_layer *layer, const bp_real *delta, const bpi_rows *a,
                            bp_real eta, uint32_t *blocks, const bpi_rows *next, bp_real *out);
     /* U: parameters -= eta gradient. */
@@ -866,8 +866,7 @@ typedef struct bpi_space {
     bp_real *largest; /* input of each thread's examples */
     bp_real **a;      /* a[l]: rows x outputs of layers[l] */
     bp_real **delta;  /* delta[l]: likewise */
-    bp_real **next;   /* like a, for the example after: each makes an update and is in memory; or
-                         NULL */
+    bp_real **next;   /* like a, for the example after, where each makes an update; or NULL */
     bp_real *inputs;  /* rows x n_0, for fetch */
     bp_real *targets;
     size_t *order;     /* a permutation of the set, or rows indices for fetch */
@@ -1072,7 +1071,7 @@ static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y
     return sum;
 }
 
-/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) for n examples, whose targets are y's first and so on */
+/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) for n examples, their targets from row first on */
 static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t first,
                              size_t n, bp_real scale, bp_real *delta)
 {
@@ -1227,8 +1226,8 @@ static void bpi_shuffle(size_t *order, size_t count, uint64_t seed, uint64_t epo
 
 /* ---- the gradient of a set ---- */
 
-/* Views n examples from position first on and takes them forward and, with scale, back; adds
- * their squares to *squares. */
+/* Views n examples from position first on and takes them forward, unless that is done, and, with
+ * scale, back; adds their squares to *squares. */
 static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, size_t first,
                            size_t n, double *squares)
 {
@@ -1346,8 +1345,8 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
     bp_real most = 0;
     int l;
     for (l = 0; l <= last; l++) {
-        /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1; delta^L is not
-         * larger than all squares and 1 */
+        /* |dw_jk| <= n max|delta| max|a|, hidden activations are at most 1, and |delta^L_j| is
+         * at most scale |a_j - y_j|, which their squares and 1 exceed */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
         bp_real input = l == 0 ? bpi_largest_input(run->space) : 1;
         bp_real error = l < last || squares >= (double)BPI_REAL_MAX
@@ -3292,7 +3291,7 @@ BPI_LOCAL void BPI_N(fetch)(const bpi_rows *rows, size_t next, size_t n, size_t 
 /* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero; all their bits
  * are gathered in seen. */
 BPI_LOCAL void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                          uint32_t *blocks, BPI_V *seen)
+                                  uint32_t *blocks, BPI_V *seen)
 {
     BPI_V all = *seen;
     size_t k, i, count = 0;
@@ -3876,7 +3875,8 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
         row[t] = bpi_row(x, first + t);
         copy[t] = columns + t * WIDE;
     }
-    if ((job->what == BPI_DESCEND && count * row_bytes <= CACHE) || job->n == 1)
+    if (job->what == BPI_ERROR ? job->n == 1
+                               : job->what == BPI_DESCEND && count * row_bytes <= CACHE)
         for (i = 0; i < job->n; i += BPI_TILE)
             BPI_N(combine_all)(job, &at, i, bpi_min(i + BPI_TILE, job->n), 0, job->width);
     else
@@ -4068,8 +4068,8 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
 }
 
-/* One vector of each row of the weights w, read once: w_jk -= eta delta_j a_k, and the new w_jk times
- * the next example's a_k into s[j]. */
+/* One vector of each row of the weights w, read once: w_jk -= eta delta_j a_k, and the new w_jk
+ * times the next example's a_k into s[j]. */
 BPI_LOCAL void BPI_N(descend_vectors)(const int rows, const BPI_V *delta, const bp_real *a,
                                       BPI_V minus_eta, const bp_real *next, size_t part,
                                       size_t inputs, bp_real *w, BPI_V *s)
