@@ -557,7 +557,7 @@ typedef struct bpi_kernels {
     bp_real (*fma)(bp_real a, bp_real b, bp_real c); /* a b + c as the others compute it */
     /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks has room
      * for n_{l-1} / BPI_LANES + 1 numbers: which blocks of inputs are not all zero, and in front
-     * how many; of the last examples, when it returns. Returns a bound of all |a_ik|. */
+     * how many. Returns a bound of all |a_ik|. */
     bp_real (*forward)(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
                        bp_real *out);
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
@@ -570,11 +570,11 @@ typedef struct bpi_kernels {
     /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
     void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                     const bpi_rows *a, size_t n, bp_real eta);
-    /* B2, B3 and U for one example in one pass over the weights: the error of the layer below
-     * into below, unless it is NULL, and then w_jk -= eta delta_j a_k; b_j likewise. Without
-     * below, blocks is as forward left it for a. */
-    void (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
-                        uint32_t *blocks, bp_real *below);
+    /* B3 and U for one example, w_jk -= eta delta_j a_k; and at once, unless next is NULL, F1 and
+     * F2 for the next with the new weights: one pass over them for what else takes two. blocks,
+     * out and what is returned are forward's, for next. */
+    bp_real (*descend_one)(const bp_layer *layer, const bp_real *delta, const bpi_rows *a,
+                           bp_real eta, uint32_t *blocks, const bpi_rows *next, bp_real *out);
     /* U: parameters -= eta gradient. */
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
     /* The largest magnitude in n rows; larger than any number if one is not finite. */
@@ -862,11 +862,11 @@ static bp_real bpi_largest_parameter(const bp_net *net)
 typedef struct bpi_space {
     size_t rows; /* examples in flight */
     int threads;
-    uint32_t *blocks; /* scratch for the kernels; each thread has some for layer 1 and some for
-                         the others */
+    uint32_t *blocks; /* scratch for the kernels, for each thread */
     bp_real *largest; /* input of each thread's examples */
     bp_real **a;      /* a[l]: rows x outputs of layers[l] */
     bp_real **delta;  /* delta[l]: likewise */
+    bp_real **next;   /* like a, for the example after, where each makes an update; or NULL */
     bp_real *inputs;  /* rows x n_0, for fetch */
     bp_real *targets;
     size_t *order;     /* a permutation of the set, or rows indices for fetch */
@@ -908,26 +908,31 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
 {
     const int shuffled = training && !training->in_order;
     const size_t layers = (size_t)net->layer_count;
-    size_t batch = data->count;
+    size_t batch = data->count, ahead;
     int l;
     memset(space, 0, sizeof *space);
     if (training && training->batch_size)
         batch = bpi_min(batch, training->batch_size);
     space->rows = bpi_min(batch, BPI_ROWS);
     space->threads = training ? bpi_threads(training->threads) : 1;
-    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads * 2,
+    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads,
                                          bpi_block_count(net) * sizeof(uint32_t));
     space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+    ahead = training && batch == 1 && data->inputs;
+    if (ahead)
+        space->next = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     for (l = 0; l < net->layer_count; l++) {
         /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
         size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
-        void *a = bpi_take(arena, space->rows, size);
+        void *a = bpi_take(arena, space->rows + ahead, size);
         void *delta = bpi_take(arena, space->rows, size);
         if (arena->base) {
             space->a[l] = (bp_real *)a;
             space->delta[l] = (bp_real *)delta;
+            if (ahead)
+                space->next[l] = space->a[l] + net->layers[l].outputs;
         }
     }
     if (!data->inputs) {
@@ -1016,6 +1021,7 @@ typedef struct bpi_pass {
     const bpi_space *space;
     bpi_rows x, y;
     size_t n;
+    int ahead; /* the activations are there already */
     bp_real scale;     /* of the output error, 1/(B n_L); 0: forward only */
     bp_real *gradient; /* where to add the gradient; NULL: descend by eta at once */
     bp_real eta;
@@ -1032,7 +1038,7 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
         const bp_real found = bpi_kernels_of(net)->forward(
-            layer, &a, n, l == 0 ? blocks : blocks + bpi_block_count(net), out);
+            layer, &a, n, blocks, out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
         a.dense = 1;
@@ -1065,14 +1071,13 @@ static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y
     return sum;
 }
 
-/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) */
-static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t n,
-                             bp_real scale, bp_real *delta)
+/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) for n examples, their targets from row first on */
+static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t first,
+                             size_t n, bp_real scale, bp_real *delta)
 {
-    size_t i;
     int j;
-    for (i = 0; i < n; i++, a += outputs, delta += outputs) {
-        const bp_real *target = bpi_row(y, i);
+    for (; n > 0; n--, first++, a += outputs, delta += outputs) {
+        const bp_real *target = bpi_row(y, first);
         for (j = 0; j < outputs; j++) {
             /* an assignment an operation: some targets compute wider and round only there */
             bp_real error = a[j] - target[j], slope = 1 - a[j];
@@ -1090,9 +1095,8 @@ static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
     const bp_net *net = pass->net;
     int l = net->layer_count - 1, outputs = bpi_outputs(net);
     bp_real *delta = pass->space->delta[l] + first * (size_t)outputs;
-    const bpi_rows y = bpi_rows_from(&pass->y, first);
-    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs, &y, n, pass->scale,
-                     delta);
+    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs, &pass->y, first, n,
+                     pass->scale, delta);
     for (; l > 0; l--) {
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
@@ -1136,7 +1140,7 @@ static void bpi_pass_examples(void *context, int part, int parts)
     const bpi_pass *pass = (const bpi_pass *)context;
     const size_t first = pass->n * (size_t)part / (size_t)parts;
     const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
-    uint32_t *blocks = pass->space->blocks + (size_t)part * 2 * bpi_block_count(pass->net);
+    uint32_t *blocks = pass->space->blocks + (size_t)part * bpi_block_count(pass->net);
     pass->space->largest[part] = bpi_forward(pass, first, last - first, blocks);
     if (pass->scale > 0)
         bpi_errors(pass, first, last - first);
@@ -1157,8 +1161,7 @@ static void bpi_pass_neurons(void *context, int part, int parts)
 static void bpi_share(void (*task)(void *context, int part, int parts), bpi_pass *pass)
 {
     const double work = (double)pass->n * (double)pass->net->parameter_count;
-    int parts = pass->space->threads;
-    memset(pass->space->largest, 0, (size_t)parts * sizeof(bp_real));
+    int parts = pass->n == 1 ? 1 : pass->space->threads;
     if (work < 750000.0 * parts)
         parts = (int)(work / 750000.0);
     if (parts < 2)
@@ -1223,17 +1226,22 @@ static void bpi_shuffle(size_t *order, size_t count, uint64_t seed, uint64_t epo
 
 /* ---- the gradient of a set ---- */
 
-/* Views n examples from position first on and takes them forward and, with scale, back; adds
- * their squares to *squares. */
+/* Views n examples from position first on and takes them forward, unless that is done, and, with
+ * scale, back; adds their squares to *squares. */
 static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, size_t first,
                            size_t n, double *squares)
 {
     const bp_net *net = pass->net;
-    bp_status status = bpi_view(net, data, pass->space, shuffled, first, n, &pass->x, &pass->y);
-    if (status != BP_OK)
-        return status;
-    pass->n = n;
-    bpi_share(bpi_pass_examples, pass);
+    if (pass->ahead) {
+        bpi_errors(pass, 0, n);
+    } else {
+        bp_status status = bpi_view(net, data, pass->space, shuffled, first, n, &pass->x, &pass->y);
+        if (status != BP_OK)
+            return status;
+        pass->n = n;
+        memset(pass->space->largest, 0, (size_t)pass->space->threads * sizeof(bp_real));
+        bpi_share(bpi_pass_examples, pass);
+    }
     *squares += bpi_squares(net, pass->space->a[net->layer_count - 1], &pass->y, n);
     return bpi_is_finite(*squares) ? BP_OK : BP_DIVERGED;
 }
@@ -1307,7 +1315,8 @@ typedef struct bpi_run {
     bp_net *net;
     const bp_data *data;
     const bp_training *training;
-    const bpi_space *space;
+    bpi_space *space;
+    bpi_pass pass;       /* the one under way */
     size_t batch;        /* examples an update; the last of an epoch may take fewer */
     bp_real eta;
     bp_real largest;     /* no parameter is larger in magnitude */
@@ -1328,17 +1337,21 @@ static bp_real bpi_largest_input(const bpi_space *space)
 /* Can a batch be descended upon without a parameter overflowing? A bound that grows with
  * every update nearly always says so; when it is used up, it is measured anew; and in the
  * end each new parameter is computed before any is stored. */
-static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
+static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double squares)
 {
     const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
+    const int last = net->layer_count - 1;
     bp_real most = 0;
     int l;
-    for (l = 0; l < net->layer_count; l++) {
-        /* |dw_jk| <= n max|delta| max|a|, and hidden activations are at most 1 */
+    for (l = 0; l <= last; l++) {
+        /* |dw_jk| <= n max|delta| max|a|, hidden activations are at most 1, and |delta^L_j| is
+         * at most scale |a_j - y_j|, which their squares and 1 exceed */
         bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
         bp_real input = l == 0 ? bpi_largest_input(run->space) : 1;
-        bp_real error = bpi_kernels_of(net)->largest(&delta, n);
+        bp_real error = l < last || squares >= (double)BPI_REAL_MAX
+                            ? bpi_kernels_of(net)->largest(&delta, n)
+                            : (bp_real)(squares + 1) * run->pass.scale;
         bp_real bound = (bp_real)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && bpi_is_number((double)most))
@@ -1362,62 +1375,42 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n)
 
 /* ---- one update of gradient descent ---- */
 
-/* No parameter changes by more than this when a single example is descended upon; known before
- * the hidden errors are: |delta^L| <= |a - y| / n_L, and a (1 - a) <= 1/4 below it. */
-static bp_real bpi_step_bound(const bpi_run *run, double squares, bp_real input)
+/* Descends upon a single example; the one after it, if it is there, goes forward as the weights
+ * are passed over, layer by layer, and is then the example of the pass. */
+static void bpi_descend_ahead(bpi_run *run)
 {
-    bp_real error = squares < (double)BPI_REAL_MAX ? (bp_real)squares + 1 : BPI_REAL_MAX;
-    bp_real most = error;
-    int l;
-    for (l = run->net->layer_count - 1; l > 0; l--) {
-        error *= run->largest * (bp_real)run->net->layers[l].outputs;
-        most = error > most ? error : most;
-    }
-    return most * input * (run->eta > 1 ? run->eta : 1);
-}
-
-/* A single example goes back through each layer's weights once, errors and update together; so
- * it must be known beforehand that nothing will overflow. 0, and nothing done, if it may. */
-static int bpi_step_one(bpi_run *run, const bp_real *x, const bpi_rows *y, double squares)
-{
-    const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
-    const bpi_space *space = run->space;
-    const bp_real input = bpi_largest_input(space);
-    bp_real bound = bpi_step_bound(run, squares, input), error;
-    int l = net->layer_count - 1;
-    if (!(run->largest + bound < limit)) {
-        run->largest = bpi_largest_parameter(net);
-        bound = bpi_step_bound(run, squares, input);
+    bpi_space *space = run->space;
+    bpi_pass *pass = &run->pass;
+    bp_real **passed = space->a;
+    bpi_rows a = pass->x, next = bpi_rows_from(&a, 1);
+    int l;
+    pass->ahead = space->next && next.ahead > 0;
+    if (pass->ahead) {
+        pass->x = next;
+        pass->y = bpi_rows_from(&pass->y, 1);
+        space->a = space->next;
+        space->next = passed;
     }
-    if (!(run->largest + bound < limit))
-        return 0;
-    bpi_output_error(bpi_outputs(net), space->a[l], y, 1, bpi_error_scale(net, 1), space->delta[l]);
-    for (l = net->layer_count - 1; l >= 0; l--)
-        bpi_kernels_of(net)->descend_one(&net->layers[l], space->delta[l], l ? space->a[l - 1] : x,
-                                  run->eta, space->blocks + (l ? bpi_block_count(net) : 0),
-                                  l ? space->delta[l - 1] : NULL);
-    /* what it came to was far less; but a small network is sooner measured anew now and then */
-    if (net->parameter_count < 256) {
-        run->largest += bound;
-        return 1;
+    for (l = 0; l < net->layer_count; l++) {
+        bp_real *out = pass->ahead ? space->a[l] : NULL;
+        const bp_real found = bpi_kernels_of(net)->descend_one(
+            &net->layers[l], space->delta[l], &a, run->eta, space->blocks,
+            pass->ahead ? &next : NULL, out);
+        if (l == 0)
+            space->largest[0] = found;
+        a = bpi_matrix(passed[l], net->layers[l].outputs);
+        next = bpi_matrix(out, net->layers[l].outputs);
+        next.dense = 1;
     }
-    for (bound = 0, l = 0; l < net->layer_count; l++) {
-        const bpi_rows delta = bpi_matrix(space->delta[l], net->layers[l].outputs);
-        error = bpi_kernels_of(net)->largest(&delta, 1);
-        error *= l == 0 ? input : 1;
-        bound = error > bound ? error : bound;
-    }
-    run->largest += bound * (run->eta > 1 ? run->eta : 1);
-    return 1;
 }
 
 static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
 {
     bp_net *net = run->net;
     const bpi_space *space = run->space;
+    bpi_pass *pass = &run->pass;
     int shuffled = !run->training->in_order;
-    bpi_pass pass;
     bp_status status;
     if (n > space->rows) {
         status = bpi_gradient_of(net, run->data, space, shuffled, first, n, space->gradient,
@@ -1430,21 +1423,19 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
                                         run->eta);
         return status;
     }
-    /* one example's errors come later, together with the update */
-    pass = bpi_new_pass(net, space, n > 1 ? bpi_error_scale(net, n) : 0);
-    pass.eta = run->eta;
-    status = bpi_begin(&pass, run->data, shuffled, first, n, squares);
+    if (!pass->ahead) {
+        *pass = bpi_new_pass(net, space, bpi_error_scale(net, n));
+        pass->eta = run->eta;
+    }
+    status = bpi_begin(pass, run->data, shuffled, first, n, squares);
     if (status != BP_OK)
         return status;
-    if (n == 1) {
-        if (bpi_step_one(run, bpi_row(&pass.x, 0), &pass.y, *squares))
-            return BP_OK;
-        pass.scale = bpi_error_scale(net, 1);
-        bpi_errors(&pass, 0, 1);
-    }
-    if (!bpi_descent_is_safe(run, pass.x, n))
+    if (!bpi_descent_is_safe(run, pass->x, n, *squares))
         return BP_DIVERGED;
-    bpi_share(bpi_pass_neurons, &pass);
+    if (n == 1)
+        bpi_descend_ahead(run);
+    else
+        bpi_share(bpi_pass_neurons, pass);
     return BP_OK;
 }
 
@@ -1506,6 +1497,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     run.data = data;
     run.training = training;
     run.space = &space;
+    run.pass = bpi_new_pass(net, &space, 0);
     run.batch = training->batch_size ? training->batch_size : data->count;
     run.eta = (bp_real)training->learning_rate;
     run.largest = bpi_largest_parameter(net);
@@ -2629,14 +2621,12 @@ static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, size_
     }
 }
 
-static void bpi_descend_one_plain(const bp_layer *layer, const bp_real *delta, const bp_real *a,
-                                  bp_real eta, uint32_t *blocks, bp_real *below)
+static bp_real bpi_descend_one_plain(const bp_layer *layer, const bp_real *delta,
+                                     const bpi_rows *a, bp_real eta, uint32_t *blocks,
+                                     const bpi_rows *next, bp_real *out)
 {
-    const bpi_rows row = bpi_matrix(a, layer->inputs);
-    (void)blocks;
-    if (below)
-        bpi_hidden_error_plain(layer, delta, a, 1, below);
-    bpi_descend_plain(layer, delta, 0, &row, 1, eta);
+    bpi_descend_plain(layer, delta, 0, a, 1, eta);
+    return next ? bpi_forward_plain(layer, next, 1, blocks, out) : 0;
 }
 
 static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
@@ -3285,10 +3275,22 @@ BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
         blocks[b + 1] = (uint32_t)(b * BPI_LANES);
 }
 
-/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero. All bits are
- * gathered in seen. */
-BPI_TARGET static void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
-                                          uint32_t *blocks, BPI_V *seen)
+/* Fetches the rows of inputs from `next` on while those before are computed with. */
+BPI_LOCAL void BPI_N(fetch)(const bpi_rows *rows, size_t next, size_t n, size_t inputs)
+{
+    const size_t line = BPI_ALIGN / sizeof(bp_real);
+    size_t k;
+    for (; n && next < rows->ahead; n--, next++) {
+        const bp_real *coming = bpi_row(rows, next);
+        for (k = 0; k < inputs; k += line)
+            BPI_PREFETCH(coming + k);
+    }
+}
+
+/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero; all their bits
+ * are gathered in seen. */
+BPI_LOCAL void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
+                                  uint32_t *blocks, BPI_V *seen)
 {
     BPI_V all = *seen;
     size_t k, i, count = 0;
@@ -3350,6 +3352,8 @@ BPI_TARGET static bp_real BPI_N(largest)(const bpi_rows *rows, size_t n)
 {
     BPI_V largest = BPI_SET1(0), limit = BPI_SET1(BPI_REAL_MAX);
     size_t i, k;
+    if (n * rows->stride < 4)
+        return bpi_largest_plain(rows, n);
     for (i = 0; i < n; i++) {
         const bp_real *x = bpi_row(rows, i);
         for (k = 0; k < rows->stride; k += BPI_W) {
@@ -3605,6 +3609,14 @@ BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
     return most < 2 ? most : BPI_N(largest)(rows, n);
 }
 
+/* Are the weights in memory rather than in a cache, in rows of more than a page? These are fetched
+ * early; shorter ones the processor sees coming. */
+BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer)
+{
+    const size_t row = (size_t)layer->inputs * sizeof(bp_real);
+    return row > 4096 && row * (size_t)layer->outputs > 1024 * 1024;
+}
+
 /* A single example: eight neurons at a time, as fewer sums would wait for one another. */
 BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows, int far,
                                              uint32_t *blocks, bp_real *out)
@@ -3614,6 +3626,7 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
     const bp_real *a = bpi_row(rows, 0), *w[8];
     BPI_V seen = BPI_SET1(0);
     size_t j, m, b, v;
+    BPI_N(fetch)(rows, 1, 1, inputs);
     if (!rows->dense)
         BPI_N(list_blocks)(&a, 1, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
@@ -3660,8 +3673,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     };
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE;
-    const int far = large && inputs * sizeof(bp_real) > 4096;
+    const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE, far = BPI_N(is_far)(layer);
     const int sparse = n > 1 && BPI_N(is_sparse)(rows, n, inputs);
     size_t i, j, r, tall, neurons = outputs;
     BPI_V seen = BPI_SET1(0);
@@ -4049,86 +4061,129 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
 }
 
-/* Rows j < rows of the weights w, at the blocks and the tail: each vector of w is read once, for
- * the error below it (below += delta_j w_jk, where below is wanted) and its own update. */
-BPI_LOCAL void BPI_N(descend_rows)(const int rows, const int wanted, const bp_real *delta,
-                                   const bp_real *a, bp_real eta, const uint32_t *blocks,
-                                   size_t count, size_t inputs, bp_real *w, bp_real *below)
+/* One vector of each row of the weights w, read once: w_jk -= eta delta_j a_k, and the new w_jk
+ * times the next example's a_k into s[j]. */
+BPI_LOCAL void BPI_N(descend_vectors)(const int rows, const BPI_V *delta, const bp_real *a,
+                                      BPI_V minus_eta, const bp_real *next, size_t part,
+                                      size_t inputs, bp_real *w, BPI_V *s)
 {
-    const BPI_V minus_eta = BPI_SET1(-eta), zero = BPI_SET1(0);
+    const BPI_V x = BPI_N(load_part)(a, part), y = BPI_N(load_part)(next, part);
+    int j;
+    BPI_UNROLL
+    for (j = 0; j < rows; j++, w += inputs) {
+        const BPI_V dw = BPI_MADD(delta[j], x, BPI_SET1(0));
+        const BPI_V new_w = BPI_MADD(minus_eta, dw, BPI_N(load_part)(w, part));
+        BPI_N(store_part)(w, part, new_w);
+        s[j] = BPI_MADD(new_w, y, s[j]);
+    }
+}
+
+/* The same along the rows, at the blocks and the tail. */
+BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const bp_real *a,
+                                   bp_real eta, const uint32_t *blocks, const bp_real *next,
+                                   size_t inputs, int far, bp_real *w, BPI_V *sum)
+{
+    const BPI_V minus_eta = BPI_SET1(-eta);
+    const uint32_t *block, *end = blocks + 1 + blocks[0];
     const size_t tail = inputs % BPI_LANES;
-    BPI_V d[2], x, s, before;
-    size_t b, v, k, part;
+    BPI_V d[8], s[8];
+    size_t v, k, part;
     int j;
     BPI_UNROLL
     for (j = 0; j < rows; j++)
         d[j] = BPI_SET1(delta[j]);
-    for (b = 0; b < count; b++)
-        for (v = 0; v < BPI_LANES; v += BPI_W) {
-            k = blocks[b] + v;
-            x = BPI_LOAD(a + k);
-            s = wanted ? BPI_LOAD(below + k) : zero;
-            BPI_UNROLL
-            for (j = 0; j < rows; j++) {
-                bp_real *to = w + (size_t)j * inputs + k;
-                before = BPI_LOAD(to);
-                s = wanted ? BPI_MADD(d[j], before, s) : s;
-                BPI_STORE(to, BPI_MADD(minus_eta, BPI_MADD(d[j], x, zero), before));
-            }
-            if (wanted)
-                BPI_STORE(below + k, s);
+    for (v = 0; v < BPI_LANES; v += BPI_W) {
+        BPI_UNROLL
+        for (j = 0; j < rows; j++)
+            s[j] = BPI_SET1(0);
+        for (block = blocks + 1; block < end; block++) {
+            k = *block + v;
+            for (j = 0; j < rows && far; j++)
+                BPI_PREFETCH((const void *)((uintptr_t)(w + (size_t)j * inputs + k) +
+                                            (size_t)rows * inputs * sizeof(bp_real)));
+            BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, BPI_W, inputs, w + k, s);
         }
-    for (k = inputs - tail; k < inputs; k += BPI_W) {
-        part = BPI_N(part)(inputs, k);
-        x = BPI_N(load_part)(a + k, part);
-        s = wanted ? BPI_N(load_part)(below + k, part) : zero;
-        for (j = 0; j < rows; j++) {
-            bp_real *to = w + (size_t)j * inputs + k;
-            before = BPI_N(load_part)(to, part);
-            s = BPI_MADD(d[j], before, s);
-            before = BPI_MADD(minus_eta, BPI_MADD(d[j], x, zero), before);
-            BPI_N(store_part)(to, part, before);
-        }
-        if (wanted)
-            BPI_N(store_part)(below + k, part, s);
+        part = BPI_N(part)(tail, v);
+        k = inputs - tail + v;
+        if (part)
+            BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, part, inputs, w + k, s);
+        BPI_UNROLL
+        for (j = 0; j < rows; j++)
+            sum[j] = BPI_ADD(s[j], sum[j]);
     }
 }
 
-BPI_TARGET static void BPI_N(descend_one)(const bp_layer *layer, const bp_real *delta,
-                                          const bp_real *a, bp_real eta, uint32_t *blocks,
-                                          bp_real *below)
+#define BPI_ROWS_CASE(rows)                                                                       \
+    BPI_TARGET static void BPI_N(descend_rows##rows)(                                             \
+        const bp_real *delta, const bp_real *a, bp_real eta, const uint32_t *blocks,              \
+        const bp_real *next, size_t inputs, int far, bp_real *w, BPI_V *sum)                      \
+    {                                                                                             \
+        BPI_N(descend_rows)(rows, delta, a, eta, blocks, next, inputs, far, w, sum);              \
+    }
+BPI_ROWS_CASE(1)
+BPI_ROWS_CASE(2)
+BPI_ROWS_CASE(4)
+#if BPI_TILE == 6
+BPI_ROWS_CASE(8)
+#endif
+#undef BPI_ROWS_CASE
+
+/* Eight neurons at a time, as forward_one. */
+BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_real *delta,
+                                             const bpi_rows *rows, bp_real eta, uint32_t *blocks,
+                                             const bpi_rows *next, bp_real *out)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    size_t j, k, count = 0, part;
-    if (below) {
-        /* a zero activation does not spare the error below it */
-        for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES)
-            blocks[++count] = (uint32_t)k;
-        memset(below, 0, inputs * sizeof(bp_real));
-    } else {
-        count = blocks[0];
-    }
-    for (j = 0; j < outputs; j += j + 2 <= outputs ? 2 : 1) {
-        bp_real *w = layer->weights + j * inputs;
-        const int rows = j + 2 <= outputs ? 2 : 1;
-#define BPI_ROWS_CASE(rows, wanted) \
-    BPI_N(descend_rows)(rows, wanted, delta + j, a, eta, blocks + 1, count, inputs, w, below)
-        if (below && rows == 2)
-            BPI_ROWS_CASE(2, 1);
-        else if (below)
-            BPI_ROWS_CASE(1, 1);
-        else if (rows == 2)
-            BPI_ROWS_CASE(2, 0);
-        else
-            BPI_ROWS_CASE(1, 0);
+    const bp_real *a[2];
+    const int far = BPI_N(is_far)(layer);
+    BPI_V seen = BPI_SET1(0), sum[8];
+    BPI_N(eight) z;
+    size_t j, m, n;
+    /* without a next example this one takes its place, and what comes of it is not used */
+    next = out ? next : rows;
+    a[0] = bpi_row(rows, 0);
+    a[1] = bpi_row(next, 0);
+    BPI_N(fetch)(next, 1, 1, inputs);
+    BPI_N(list_blocks)(a, 2, inputs, blocks, &seen);
+    for (j = 0; j < outputs; j += 8) {
+        for (m = 0; m < 8; m++)
+            sum[m] = BPI_SET1(0);
+        for (m = 0; m < 8 && j + m < outputs; m += n) {
+            const size_t left = outputs - j - m;
+            bp_real *w = layer->weights + (j + m) * inputs;
+#define BPI_ROWS_CASE(rows) \
+    BPI_N(descend_rows##rows)(delta + j + m, a[0], eta, blocks, a[1], inputs, far, w, sum + m)
+            n = BPI_TILE == 6 && left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+#if BPI_TILE == 6
+            if (n == 8)
+                BPI_ROWS_CASE(8);
+            else
+#endif
+            if (n == 4)
+                BPI_ROWS_CASE(4);
+            else if (n == 2)
+                BPI_ROWS_CASE(2);
+            else
+                BPI_ROWS_CASE(1);
 #undef BPI_ROWS_CASE
+        }
+        if (out) {
+            const BPI_FOUR s[2] = { { sum[0], sum[1], sum[2], sum[3] },
+                                    { sum[4], sum[5], sum[6], sum[7] } };
+            BPI_N(fold)(&s[0], &s[1], z);
+        }
+        for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
+            const size_t part = BPI_N(part)(outputs - j, m);
+            bp_real *b = layer->biases + j + m;
+            const BPI_V d = BPI_ADD(BPI_SET1(0), BPI_N(load_part)(delta + j + m, part));
+            const BPI_V new_b = BPI_MADD(BPI_SET1(-eta), d, BPI_N(load_part)(b, part));
+            BPI_N(store_part)(b, part, new_b);
+            if (out)
+                BPI_N(store_part)(out + j + m, part,
+                                  BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], new_b)));
+        }
     }
-    for (k = 0; below && k < inputs; k += BPI_W) {
-        part = BPI_N(part)(inputs, k);
-        BPI_N(finish)(BPI_ERROR, BPI_N(load_part)(below + k, part), below + k, a + k, part,
-                      BPI_SET1(0));
-    }
-    BPI_N(bias)(BPI_DESCEND, delta, 0, 1, outputs, layer->biases, eta);
+    return BPI_N(bound)(seen, next, 1);
 }
 
 BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,

@@ -553,6 +553,113 @@ static void test_stop(void)
     }
 }
 
+/* ---- single examples, each taken forward while the one before it is descended upon ---- */
+
+typedef struct ahead {
+    const bp_real *x, *y;
+    size_t n_0, n_L, calls, stop_at;
+} ahead;
+
+static bp_status ahead_fetch(void *user, const size_t *indices, size_t n, bp_real *inputs,
+                             bp_real *targets)
+{
+    const ahead *s = (const ahead *)user;
+    CHECK(n == 1, "%zu examples at once", n);
+    memcpy(inputs, s->x + *indices * s->n_0, s->n_0 * sizeof(bp_real));
+    memcpy(targets, s->y + *indices * s->n_L, s->n_L * sizeof(bp_real));
+    return BP_OK;
+}
+
+static int ahead_progress(void *user, const bp_progress *progress)
+{
+    ahead *s = (ahead *)user;
+    (void)progress;
+    return ++s->calls == s->stop_at;
+}
+
+/* Updates by hand with the first so many examples in order. */
+static void ahead_by_hand(bp_net *net, const ahead *s, size_t count)
+{
+    bp_real *gradient = (bp_real *)malloc(net->parameter_count * sizeof(bp_real));
+    size_t e;
+    if (gradient == NULL)
+        abort();
+    for (e = 0; e < count; e++) {
+        bp_data one = { 1, NULL, NULL, NULL, NULL };
+        one.inputs = s->x + e * s->n_0;
+        one.targets = s->y + e * s->n_L;
+        CHECK(bp_gradient(net, &one, gradient, NULL) == BP_OK, "example %zu", e);
+        bp_update(net, gradient, 1.5);
+    }
+    free(gradient);
+}
+
+/* Stopped after so many updates (0: not) and gone on with for two epochs: in memory, fetched and,
+ * in order, by hand. */
+static void compare_ahead(const int *widths, int count, ahead *s, size_t examples, int in_order)
+{
+    bp_training training = settings(1, 1, 1.5);
+    bp_net *nets[3];
+    int which;
+    training.in_order = in_order;
+    training.report_every = 1;
+    training.on_progress = ahead_progress;
+    training.user = s;
+    for (which = 0; which < 2; which++) {
+        bp_data data = { 0, NULL, NULL, ahead_fetch, NULL };
+        data.count = examples;
+        data.user = s;
+        data.inputs = which ? NULL : s->x;
+        data.targets = which ? NULL : s->y;
+        nets[which] = create(widths, count, 21);
+        training.epochs = 1;
+        s->calls = 0;
+        CHECK(bp_train(nets[which], &data, &training) == (s->stop_at ? BP_STOPPED : BP_OK), "stop");
+        training.epochs = 2;
+        CHECK(bp_train(nets[which], &data, &training) == BP_OK, "two epochs more");
+    }
+    check_same_parameters(nets[1], nets[0], "fetched, one at a time");
+    nets[2] = create(widths, count, 21);
+    if (in_order) {
+        ahead_by_hand(nets[2], s, s->stop_at ? s->stop_at : examples);
+        ahead_by_hand(nets[2], s, examples);
+        ahead_by_hand(nets[2], s, examples);
+        check_same_parameters(nets[0], nets[2], "in memory, one at a time");
+    }
+    for (which = 0; which < 3; which++)
+        bp_free(nets[which]);
+}
+
+static void test_ahead(void)
+{
+    enum { EXAMPLES = 9, WIDEST = 1100 };
+    static const int shapes[][5] = { { 1, 1 },          { 17, 1 },        { 40, 15, 9, 3 },
+                                     { 9, 8, 4, 12, 7 }, { 123, 6, 31, 5 }, { 1100, 250, 2 } };
+    static bp_real in[EXAMPLES * WIDEST], out[EXAMPLES * 8];
+    uint64_t state = 5;
+    size_t shape, i, sparse;
+    for (shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++)
+        for (sparse = 0; sparse < 2; sparse++) {
+            int layers = 5;
+            ahead s = { in, out, 0, 0, 0, 0 };
+            while (shapes[shape][layers - 1] == 0)
+                layers--;
+            s.n_0 = (size_t)shapes[shape][0];
+            s.n_L = (size_t)shapes[shape][layers - 1];
+            /* in blocks that one example has, or the next, or both, or none */
+            for (i = 0; i < EXAMPLES * s.n_0; i++)
+                in[i] = (bp_real)(sparse && (i % s.n_0 / 8 * 5 + i / s.n_0 * 7) % 4 < 2
+                                      ? 0
+                                      : ref_random(&state));
+            for (i = 0; i < EXAMPLES * s.n_L; i++)
+                out[i] = (bp_real)(0.5 + 0.4 * ref_random(&state));
+            for (; s.stop_at < EXAMPLES; s.stop_at += 4) {
+                compare_ahead(shapes[shape], layers, &s, EXAMPLES, 1);
+                compare_ahead(shapes[shape], layers, &s, EXAMPLES, 0);
+            }
+        }
+}
+
 /* ---- what is not finite ---- */
 
 /* One epoch in order with whatever x and y now hold. Returns 1 if it diverged. */
@@ -895,6 +1002,7 @@ int main(void)
     test_threads();
     test_reports();
     test_stop();
+    test_ahead();
     test_bad_numbers();
     test_bad_numbers_when_reading();
     test_overflow();
