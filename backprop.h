@@ -581,8 +581,8 @@ typedef struct bpi_kernels {
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
     /* The largest magnitude in n rows; larger than any number if one is not finite. */
     bp_real (*largest)(const bpi_rows *rows, size_t n);
-    /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for n examples. */
-    void (*predict_tiny)(const bp_net *net, const bp_real *x, size_t n, bp_real *out);
+    /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for an example. */
+    void (*predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out);
     /* n updates, one example each, the squares added to *squares. 0 if that or a parameter would not
      * stay finite, and the network is as before. */
     int (*descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y, size_t n,
@@ -1595,16 +1595,6 @@ static size_t bpi_predict_size(const bp_net *net, size_t rows)
     return (size_t)size == size ? (size_t)size : 0;
 }
 
-/* The network on each example in turn, where one vector holds any layer: 0 if that is no gain. */
-static int bpi_predict_tiny(const bp_net *net, const bp_real *inputs, size_t count,
-                            bp_real *outputs)
-{
-    if (count > BPI_LANES || !bpi_is_tiny(net))
-        return 0;
-    bpi_kernels_of(net)->predict_tiny(net, inputs, count, outputs);
-    return 1;
-}
-
 /* Predicts with that many rows at once, in a workspace that is large enough. */
 static void bpi_predict(const bp_net *net, const bp_real *inputs, size_t count, bp_real *outputs,
                         void *workspace, size_t rows)
@@ -1639,8 +1629,10 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
     need = bpi_predict_size(net, 1);
     if (!workspace || need == 0 || size < need)
         return BP_OUT_OF_MEMORY;
-    if (bpi_predict_tiny(net, inputs, count, outputs))
+    if (count == 1 && bpi_is_tiny(net)) {
+        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs);
         return BP_OK;
+    }
     row = 2 * sizeof(bp_real) * bpi_widest(net, 1);
     if (row * BPI_ROWS > size - need)
         rows = 1 + (size - need) / row;
@@ -1706,8 +1698,10 @@ BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t co
     size_t rows, size;
     if (!net || !inputs || !count || !outputs)
         return BP_INVALID_ARGUMENT;
-    if (bpi_predict_tiny(net, inputs, count, outputs))
+    if (count == 1 && bpi_is_tiny(net)) {
+        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs);
         return BP_OK;
+    }
     rows = bpi_min(count, 32);
     size = bpi_predict_size(net, rows);
     if (size == 0 || size > sizeof stack) {
@@ -3313,6 +3307,13 @@ BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
     const __m256 y = _mm256_add_ps(_mm256_shuffle_ps(x, x, 0x88), _mm256_shuffle_ps(x, x, 0xdd));
     z[0] = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(y), 0x08));
 }
+/* Only one, in all lanes. */
+BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
+{
+    x = _mm256_add_ps(x, _mm256_permute2f128_ps(x, x, 0x01));
+    x = _mm256_add_ps(x, _mm256_permute_ps(x, 0x4e));
+    return _mm256_add_ps(x, _mm256_permute_ps(x, 0xb1));
+}
 #else
 #if BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
 BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
@@ -3351,6 +3352,11 @@ BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
 {
     const __m256d x = BPI_N(halves)(s->a, s->c), y = BPI_N(halves)(s->b, s->d);
     z[0] = _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
+}
+BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
+{
+    x = _mm256_add_pd(x, _mm256_permute2f128_pd(x, x, 0x01));
+    return _mm256_add_pd(x, _mm256_permute_pd(x, 0x5));
 }
 #endif
 BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
@@ -4247,39 +4253,44 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
 /* ---- tiny networks: one vector holds the neurons of any layer ---- */
 
 #ifdef BPI_LANE
-/* The products of a with four rows of weights, from row j on; behind the last it is the last. */
-BPI_LOCAL void BPI_N(tiny_four)(const bp_layer *layer, size_t j, BPI_V a, BPI_FOUR *s)
+/* The products of a with four rows of n weights; behind the last row it is the last again. */
+BPI_LOCAL void BPI_N(tiny_four)(const bp_real *w, size_t n, size_t rows, BPI_V a, BPI_FOUR *s)
 {
-    const size_t inputs = (size_t)layer->inputs, last = (size_t)layer->outputs - 1;
-    const bp_real *w = layer->weights;
-    s->a = BPI_MUL(BPI_GET(w + bpi_min(j, last) * inputs, inputs), a);
-    s->b = BPI_MUL(BPI_GET(w + bpi_min(j + 1, last) * inputs, inputs), a);
-    s->c = BPI_MUL(BPI_GET(w + bpi_min(j + 2, last) * inputs, inputs), a);
-    s->d = BPI_MUL(BPI_GET(w + bpi_min(j + 3, last) * inputs, inputs), a);
+    s->a = BPI_MUL(BPI_GET(w, n), a);
+    w += rows > 1 ? n : 0;
+    s->b = BPI_MUL(BPI_GET(w, n), a);
+    w += rows > 2 ? n : 0;
+    s->c = BPI_MUL(BPI_GET(w, n), a);
+    w += rows > 3 ? n : 0;
+    s->d = BPI_MUL(BPI_GET(w, n), a);
 }
 
-/* One vector after the other from the inputs to the outputs, none of them in memory. Lanes behind
- * the last neuron hold what meets weights of zero in the next layer. */
-BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, size_t n,
-                                           bp_real *out)
+/* From the inputs to the outputs one vector after the other, none of them in memory. Lanes behind
+ * the last neuron meet weights of zero in the next layer; they are numbers unless others are not.
+ * Few instructions, so that the processor has the next call under way before this one ends. */
+BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out)
 {
-    const size_t inputs = (size_t)bpi_inputs(net), outputs = (size_t)bpi_outputs(net);
-    for (; n; n--, x += inputs, out += outputs) {
-        const bp_layer *layer = net->layers, *end = layer + net->layer_count;
-        BPI_V a = BPI_GET(x, inputs), z;
-        for (; layer < end; layer++) {
-            BPI_FOUR s, t;
-            BPI_N(tiny_four)(layer, 0, a, &s);
-            if (layer->outputs <= 4) {
+    const bp_layer *layer = net->layers, *end = layer + net->layer_count;
+    size_t inputs, outputs = (size_t)layer->inputs;
+    BPI_V a = BPI_GET(x, outputs), z;
+    do {
+        BPI_FOUR s, t;
+        inputs = outputs;
+        outputs = (size_t)layer->outputs;
+        if (outputs == 1) {
+            z = BPI_N(fold_one)(BPI_MUL(BPI_GET(layer->weights, inputs), a));
+        } else {
+            BPI_N(tiny_four)(layer->weights, inputs, outputs, a, &s);
+            if (outputs <= 4) {
                 BPI_N(fold_four)(&s, &z);
             } else {
-                BPI_N(tiny_four)(layer, 4, a, &t);
+                BPI_N(tiny_four)(layer->weights + 4 * inputs, inputs, outputs - 4, a, &t);
                 BPI_N(fold)(&s, &t, &z);
             }
-            a = BPI_N(sigmoid)(BPI_ADD(z, BPI_GET(layer->biases, (size_t)layer->outputs)));
         }
-        BPI_PUT(out, outputs, a);
-    }
+        a = BPI_N(sigmoid)(BPI_ADD(z, BPI_GET(layer->biases, outputs)));
+    } while (++layer < end);
+    BPI_PUT(out, outputs, a);
 }
 
 /* A layer while it is trained: its weights twice, so that every step is one of whole vectors. What
