@@ -4390,6 +4390,20 @@ BPI_LOCAL void BPI_N(tiny_update)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
     t->b = BPI_MADD(minus_eta, BPI_ADD(zero, delta), t->b);
 }
 
+/* bpi_squares for one example: e = a - y, and zero behind the last output */
+BPI_LOCAL double BPI_N(tiny_squares)(BPI_V e)
+{
+    double part[4];
+#ifdef BACKPROP_DOUBLE
+    _mm256_storeu_pd(part, _mm256_mul_pd(e, e));
+#else
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(e));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(e, 1));
+    _mm256_storeu_pd(part, _mm256_fmadd_pd(high, high, _mm256_mul_pd(low, low)));
+#endif
+    return (part[0] + part[2]) + (part[1] + part[3]);
+}
+
 /* The parameters stay in vectors from example to example. Whether they are finite is asked in the
  * end: once one is not, it never is again. */
 BPI_TARGET static int BPI_N(descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y,
@@ -4399,26 +4413,25 @@ BPI_TARGET static int BPI_N(descend_tiny)(const bp_net *net, const bpi_rows *x, 
     const BPI_V minus_eta = BPI_SET1(-eta), one = BPI_SET1(1);
     BPI_N(tiny) layer[BPI_TINY];
     double sum = *squares;
-    bp_real a_L[BPI_LANES];
-    BPI_V scales, a, delta, below;
+    bp_real ones[BPI_LANES];
+    BPI_V real, scales, a, delta, below;
     size_t i;
     int l;
     for (l = 0; l < BPI_LANES; l++)
-        a_L[l] = l < bpi_outputs(net) ? scale : 0;
-    scales = BPI_LOAD(a_L);
+        ones[l] = l < bpi_outputs(net);
+    real = BPI_LOAD(ones);
+    scales = BPI_MUL(real, BPI_SET1(scale));
     for (l = 0; l <= last; l++)
         BPI_N(tiny_open)(&net->layers[l], &layer[l]);
     for (i = 0; i < n; i++) {
-        const bpi_rows y_i = bpi_rows_from(y, i);
         a = BPI_GET(bpi_row(x, i), layer[0].inputs);
         for (l = 0; l <= last; l++) {
             BPI_STORE(layer[l].a, a);
             a = BPI_N(tiny_forward)(&layer[l], a);
         }
-        BPI_STORE(a_L, a);
-        sum += bpi_squares(net, a_L, &y_i, 1);
         /* B1, with a scale of zero behind the last output */
         delta = BPI_SUB(a, BPI_GET(bpi_row(y, i), layer[last].outputs));
+        sum += BPI_N(tiny_squares)(BPI_MUL(delta, real));
         delta = BPI_MUL(BPI_MUL(delta, scales), BPI_MUL(BPI_SUB(one, a), a));
         for (l = last; l > 0; l--, delta = below) {
             below = BPI_N(tiny_error)(&layer[l], delta, minus_eta);
