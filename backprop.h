@@ -583,8 +583,8 @@ typedef struct bpi_kernels {
     bp_real (*largest)(const bpi_rows *rows, size_t n);
     /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for an example. */
     void (*predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out);
-    /* n updates, one example each, the squares added to *squares. 0 if that or a parameter would not
-     * stay finite, and the network is as before. */
+    /* n updates, one example each, the squares added to *squares. 0, and nothing done, if these or
+     * a parameter would not stay finite (or it is for the other kernels to say). */
     int (*descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y, size_t n,
                         bp_real scale, bp_real eta, double *squares);
 } bpi_kernels;
@@ -3104,10 +3104,12 @@ typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
 #define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
 /* lane i in all lanes */
 #ifdef BACKPROP_DOUBLE
+#define BPI_FIRST_LANE(x) _mm256_broadcastsd_pd(_mm256_castpd256_pd128(x))
 #define BPI_LANE(x, i)                                                                            \
     BPI_REAL(_mm256_permutevar8x32_epi32(                                                         \
         BPI_BITS(x), _mm256_set1_epi64x((int64_t)(((i) << 1) + 1) << 32 | (int64_t)((i) << 1))))
 #else
+#define BPI_FIRST_LANE(x) _mm256_broadcastss_ps(_mm256_castps256_ps128(x))
 #define BPI_LANE(x, i) _mm256_permutevar8x32_ps(x, _mm256_set1_epi32((int)(i)))
 #endif
 #define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NGE_UQ)) != 0)
@@ -3205,7 +3207,8 @@ BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, BPI_V n, BPI_V p, b
         }
 }
 
-BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z_given)
+/* s(z) where no lane is rare; and what rare ones are made of */
+BPI_LOCAL BPI_V BPI_N(sigmoid_usual)(BPI_V z_given, BPI_V *exponent, BPI_V *p)
 {
     const BPI_V one = BPI_SET1(1), rounder = BPI_SET1(BPI_ROUNDER);
     BPI_V z = BPI_MIN(z_given, BPI_SET1(BPI_SIGMOID_HIGHEST));
@@ -3214,7 +3217,7 @@ BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z_given)
     BPI_V f = BPI_MADD(n, BPI_SET1(-BPI_LN2_LOW),
                        BPI_MADD(n, BPI_SET1(-BPI_LN2_HIGH), BPI_SUB(BPI_SET1(0), z)));
     BPI_V f2 = BPI_MUL(f, f), t = BPI_REAL(BPI_EXPONENT(BPI_BITS(rounded)));
-    BPI_V sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r, a;
+    BPI_V sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r;
 #define BPI_PAIR(high, low) BPI_MADD(BPI_SET1(high), f, BPI_SET1(low))
 #ifdef BACKPROP_DOUBLE
     BPI_V f4 = BPI_MUL(f2, f2);
@@ -3226,12 +3229,24 @@ BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z_given)
     r = BPI_MADD(r, f2, BPI_PAIR(BPI_E3, BPI_E2));
 #endif
 #undef BPI_PAIR
-    a = BPI_DIV(t, BPI_ADD(sum, BPI_MADD(r, f2, BPI_ADD(f, lost))));
-    if (BPI_ANY_NOT_GE(z_given, BPI_SET1(BPI_SIGMOID_LOWEST))) {
+    *exponent = n;
+    *p = BPI_MADD(r, f2, f);
+    return BPI_DIV(t, BPI_ADD(sum, BPI_MADD(r, f2, BPI_ADD(f, lost))));
+}
+
+BPI_LOCAL int BPI_N(is_rare)(BPI_V z)
+{
+    return BPI_ANY_NOT_GE(z, BPI_SET1(BPI_SIGMOID_LOWEST));
+}
+
+BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z)
+{
+    BPI_V n, p, a = BPI_N(sigmoid_usual)(z, &n, &p);
+    if (BPI_N(is_rare)(z)) {
         bp_real each_z[BPI_N(width)], each_a[BPI_N(width)];
-        BPI_STORE(each_z, z_given);
+        BPI_STORE(each_z, z);
         BPI_STORE(each_a, a);
-        BPI_N(sigmoid_rare)(each_z, n, BPI_MADD(r, f2, f), each_a);
+        BPI_N(sigmoid_rare)(each_z, n, p, each_a);
         a = BPI_LOAD(each_a);
     }
     return a;
@@ -4278,7 +4293,8 @@ BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, 
         inputs = outputs;
         outputs = (size_t)layer->outputs;
         if (outputs == 1) {
-            z = BPI_N(fold_one)(BPI_MUL(BPI_GET(layer->weights, inputs), a));
+            /* a multiplication and the addition behind it gcc may fuse; but not this */
+            z = BPI_N(fold_one)(BPI_MADD(BPI_GET(layer->weights, inputs), a, BPI_SET1(0)));
         } else {
             BPI_N(tiny_four)(layer->weights, inputs, outputs, a, &s);
             if (outputs <= 4) {
@@ -4293,15 +4309,23 @@ BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, 
     BPI_PUT(out, outputs, a);
 }
 
-/* A layer while it is trained: its weights twice, so that every step is one of whole vectors. What
- * is behind the last input and the last neuron is zero. */
+/* A layer while it is trained: its weights twice, so that every step is one of whole vectors.
+ * Weights and errors behind the last input and the last neuron are zero, and stay so. */
 typedef struct BPI_N(tiny) {
     BPI_V column[BPI_LANES]; /* w_jk for all j */
     BPI_V row[BPI_LANES];    /* w_jk for all k; not of the first layer, which has no errors below */
     BPI_V b;
-    bp_real a[BPI_LANES]; /* its inputs */
+    bp_real a[BPI_LANES]; /* a^{l-1} */
     size_t inputs, outputs;
 } BPI_N(tiny);
+
+/* n times 1, and zeros */
+BPI_LOCAL BPI_V BPI_N(ones)(size_t n)
+{
+    bp_real each[BPI_LANES];
+    BPI_STORE(each, BPI_SET1(1));
+    return BPI_GET(each, n);
+}
 
 BPI_TARGET static void BPI_N(tiny_open)(const bp_layer *layer, BPI_N(tiny) *t)
 {
@@ -4347,14 +4371,15 @@ BPI_TARGET static int BPI_N(tiny_is_finite)(const BPI_N(tiny) *t)
 BPI_LOCAL BPI_V BPI_N(tiny_pair)(const BPI_N(tiny) *t, BPI_V a, const size_t k)
 {
     const size_t m = k + BPI_LANES / 2;
-    const BPI_V s = BPI_MUL(t->column[k], BPI_LANE(a, k));
-    return m < t->inputs ? BPI_ADD(s, BPI_MUL(t->column[m], BPI_LANE(a, m))) : s;
+    const BPI_V zero = BPI_SET1(0), s = BPI_MADD(t->column[k], BPI_LANE(a, k), zero);
+    return m < t->inputs ? BPI_ADD(s, BPI_MADD(t->column[m], BPI_LANE(a, m), zero)) : s;
 }
 
 /* a^l = s(W^l a^{l-1} + b^l). Lanes are neurons here, and F1 adds up vectors in halves. */
-BPI_LOCAL BPI_V BPI_N(tiny_forward)(const BPI_N(tiny) *t, BPI_V a)
+BPI_LOCAL BPI_V BPI_N(tiny_forward)(BPI_N(tiny) *t, BPI_V a, int *rare)
 {
-    BPI_V z = BPI_N(tiny_pair)(t, a, 0), odd;
+    BPI_V z = BPI_N(tiny_pair)(t, a, 0), odd, n, p;
+    BPI_STORE(t->a, a);
     if (BPI_LANES == 8 && t->inputs > 2)
         z = BPI_ADD(z, BPI_N(tiny_pair)(t, a, 2));
     if (t->inputs > 1) {
@@ -4363,19 +4388,21 @@ BPI_LOCAL BPI_V BPI_N(tiny_forward)(const BPI_N(tiny) *t, BPI_V a)
             odd = BPI_ADD(odd, BPI_N(tiny_pair)(t, a, 3));
         z = BPI_ADD(z, odd);
     }
-    return BPI_N(sigmoid)(BPI_ADD(z, t->b));
+    z = BPI_ADD(z, t->b);
+    *rare |= BPI_N(is_rare)(z);
+    return BPI_N(sigmoid_usual)(z, &n, &p);
 }
 
 /* B2: delta^{l-1}, and U for the rows */
 BPI_LOCAL BPI_V BPI_N(tiny_error)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
 {
-    const BPI_V a = BPI_LOAD(t->a), zero = BPI_SET1(0);
-    BPI_V s = zero;
+    const BPI_V a = BPI_N(load_part)(t->a, t->inputs), zero = BPI_SET1(0);
+    BPI_V s = zero, d = BPI_FIRST_LANE(delta); /* the quickest to get at */
     size_t j;
     for (j = 0; j < t->outputs; j++) {
-        const BPI_V d = BPI_LANE(delta, j);
         s = BPI_MADD(d, t->row[j], s);
         t->row[j] = BPI_MADD(minus_eta, BPI_MADD(d, a, zero), t->row[j]);
+        d = BPI_LANE(delta, j + 1);
     }
     return BPI_MUL(s, BPI_MUL(a, BPI_SUB(BPI_SET1(1), a)));
 }
@@ -4384,13 +4411,18 @@ BPI_LOCAL BPI_V BPI_N(tiny_error)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
 BPI_LOCAL void BPI_N(tiny_update)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
 {
     const BPI_V zero = BPI_SET1(0);
+    BPI_V dw;
     size_t k;
-    for (k = 0; k < t->inputs; k++)
-        t->column[k] = BPI_MADD(minus_eta, BPI_MADD(delta, BPI_SET1(t->a[k]), zero), t->column[k]);
+    BPI_UNROLL
+    for (k = 0; k < BPI_LANES; k++)
+        if (k < t->inputs) {
+            dw = BPI_MADD(delta, BPI_SET1(t->a[k]), zero);
+            t->column[k] = BPI_MADD(minus_eta, dw, t->column[k]);
+        }
     t->b = BPI_MADD(minus_eta, BPI_ADD(zero, delta), t->b);
 }
 
-/* bpi_squares for one example: e = a - y, and zero behind the last output */
+/* bpi_squares for one example, e = a - y */
 BPI_LOCAL double BPI_N(tiny_squares)(BPI_V e)
 {
     double part[4];
@@ -4404,43 +4436,41 @@ BPI_LOCAL double BPI_N(tiny_squares)(BPI_V e)
     return (part[0] + part[2]) + (part[1] + part[3]);
 }
 
-/* The parameters stay in vectors from example to example. Whether they are finite is asked in the
- * end: once one is not, it never is again. */
+/* One update waits for the last, all the way forward and back: so parameters stay in vectors, and
+ * nothing is called in between. Was every parameter finite? That is asked in the end: once one is
+ * not, it never is again. Rare sigmoids are left to the other kernels too. */
 BPI_TARGET static int BPI_N(descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y,
                                           size_t n, bp_real scale, bp_real eta, double *squares)
 {
     const int last = net->layer_count - 1;
     const BPI_V minus_eta = BPI_SET1(-eta), one = BPI_SET1(1);
-    BPI_N(tiny) layer[BPI_TINY];
+    const BPI_V used = BPI_N(ones)((size_t)bpi_outputs(net));
+    const BPI_V scales = BPI_MUL(used, BPI_SET1(scale));
+    BPI_N(tiny) layer[BPI_TINY], first; /* the first apart, for registers to hold it */
     double sum = *squares;
-    bp_real ones[BPI_LANES];
-    BPI_V real, scales, a, delta, below;
+    BPI_V a, error, delta, below;
     size_t i;
-    int l;
-    for (l = 0; l < BPI_LANES; l++)
-        ones[l] = l < bpi_outputs(net);
-    real = BPI_LOAD(ones);
-    scales = BPI_MUL(real, BPI_SET1(scale));
+    int l, rare = 0;
     for (l = 0; l <= last; l++)
         BPI_N(tiny_open)(&net->layers[l], &layer[l]);
+    first = layer[0];
     for (i = 0; i < n; i++) {
-        a = BPI_GET(bpi_row(x, i), layer[0].inputs);
-        for (l = 0; l <= last; l++) {
-            BPI_STORE(layer[l].a, a);
-            a = BPI_N(tiny_forward)(&layer[l], a);
-        }
-        /* B1, with a scale of zero behind the last output */
-        delta = BPI_SUB(a, BPI_GET(bpi_row(y, i), layer[last].outputs));
-        sum += BPI_N(tiny_squares)(BPI_MUL(delta, real));
-        delta = BPI_MUL(BPI_MUL(delta, scales), BPI_MUL(BPI_SUB(one, a), a));
+        a = BPI_N(tiny_forward)(&first, BPI_GET(bpi_row(x, i), first.inputs), &rare);
+        for (l = 1; l <= last; l++)
+            a = BPI_N(tiny_forward)(&layer[l], a, &rare);
+        /* B1 */
+        error = BPI_SUB(a, BPI_GET(bpi_row(y, i), layer[last].outputs));
+        delta = BPI_MUL(BPI_MUL(error, scales), BPI_MUL(BPI_SUB(one, a), a));
+        sum += BPI_N(tiny_squares)(BPI_MUL(error, used));
         for (l = last; l > 0; l--, delta = below) {
             below = BPI_N(tiny_error)(&layer[l], delta, minus_eta);
             BPI_N(tiny_update)(&layer[l], delta, minus_eta);
         }
-        BPI_N(tiny_update)(&layer[0], delta, minus_eta);
+        BPI_N(tiny_update)(&first, delta, minus_eta);
     }
+    layer[0] = first;
     for (l = 0; l <= last; l++)
-        if (!bpi_is_finite(sum) || !BPI_N(tiny_is_finite)(&layer[l]))
+        if (rare || !bpi_is_finite(sum) || !BPI_N(tiny_is_finite)(&layer[l]))
             return 0;
     for (l = 0; l <= last; l++)
         BPI_N(tiny_close)(&net->layers[l], &layer[l]);
@@ -4490,6 +4520,7 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_STORE_PART
 #undef BPI_LOAD_TWICE
 #undef BPI_LANE
+#undef BPI_FIRST_LANE
 #undef BPI_GET
 #undef BPI_PUT
 #undef BPI_ANY_NOT_GE
