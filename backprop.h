@@ -1467,7 +1467,7 @@ static size_t bpi_step_tiny(bpi_run *run, size_t seen, double *squares)
     const size_t every = run->training->report_every;
     size_t n = bpi_min(run->data->count - seen, BPI_ROWS);
     bpi_rows x, y;
-    if (!run->tiny)
+    if (!run->tiny || !bpi_is_tiny(run->net))
         return 0;
     if (every)
         n = bpi_min(n, every - seen % every);
