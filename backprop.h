@@ -296,6 +296,7 @@ typedef struct bp_net {
     uint64_t epochs_trained; /* whole epochs bp_train has done; saved in files */
     void *owned;             /* private: the block that bp_free frees */
     const struct bpi_kernels *kernels; /* private: the inner loops for this machine */
+    int tiny;                /* private: a vector holds any layer */
 } bp_net;
 
 /* A set of examples: two matrices, or, where inputs is NULL, a source that fills a
@@ -537,6 +538,7 @@ enum {
     BPI_ALIGN = 64, /* a cache line */
 #endif
     BPI_ROWS = 256,                        /* examples in flight at once, at most */
+    BPI_TINY = 8,                          /* layers of a tiny network, at most */
     BPI_STACK = 4096                       /* bytes bp_predict takes from the stack */
 };
 
@@ -579,6 +581,12 @@ typedef struct bpi_kernels {
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
     /* The largest magnitude in n rows; larger than any number if one is not finite. */
     bp_real (*largest)(const bpi_rows *rows, size_t n);
+    /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for an example. */
+    void (*predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out);
+    /* n updates, one example each, the squares added to *squares. 0, and nothing done, if these or
+     * a parameter would not stay finite (or it is for the other kernels to say). */
+    int (*descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y, size_t n,
+                        bp_real scale, bp_real eta, double *squares);
 } bpi_kernels;
 
 /* The things the machine room (>>machine) provides. */
@@ -587,6 +595,8 @@ static bp_real bpi_sigmoid(bp_real z);                        /* F2 for one neur
 static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this machine's best */
 static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net);
+static void bpi_note_layer(bp_net *net, int l); /* its widths are known */
+static int bpi_is_tiny(const bp_net *net);
 
 /* Bytes to predict with that many rows at once. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows);
@@ -725,6 +735,7 @@ static void bpi_net_set_layer(bp_net *net, int l, int inputs, int outputs)
     layer->outputs = outputs;
     layer->weights = start;
     layer->biases = start + (size_t)inputs * (size_t)outputs;
+    bpi_note_layer(net, l);
 }
 
 static size_t bpi_net_bytes(int layer_count, size_t parameter_count)
@@ -1318,6 +1329,7 @@ typedef struct bpi_run {
     bpi_space *space;
     bpi_pass pass;       /* the one under way */
     size_t batch;        /* examples an update; the last of an epoch may take fewer */
+    int tiny;            /* many updates a call, as long as they go well */
     bp_real eta;
     bp_real largest;     /* no parameter is larger in magnitude */
     uint64_t last_epoch; /* the last of this call */
@@ -1439,6 +1451,25 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
     return BP_OK;
 }
 
+/* The next examples of a tiny network, up to where a report is due, each with its update; returns
+ * how many: 0 if they are for bpi_step. */
+static size_t bpi_step_tiny(bpi_run *run, size_t seen, double *squares)
+{
+    const size_t every = run->training->report_every;
+    size_t n = bpi_min(run->data->count - seen, BPI_ROWS);
+    bpi_rows x, y;
+    if (!run->tiny || !bpi_is_tiny(run->net))
+        return 0;
+    if (every)
+        n = bpi_min(n, every - seen % every);
+    (void)bpi_view(run->net, run->data, run->space, !run->training->in_order, seen, n, &x, &y);
+    run->tiny = bpi_kernels_of(run->net)->descend_tiny(run->net, &x, &y, n,
+                                                       bpi_error_scale(run->net, 1), run->eta,
+                                                       squares);
+    run->largest = BPI_REAL_MAX; /* not known any more: bpi_step will measure it */
+    return run->tiny ? n : 0;
+}
+
 /* ---- training ---- */
 
 /* Tells the callback; non-zero if it wants to stop. */
@@ -1465,12 +1496,17 @@ static bp_status bpi_epoch(bpi_run *run)
     if (!training->in_order)
         bpi_shuffle(run->space->order, count, training->seed, run->net->epochs_trained);
     while (seen < count) {
-        const size_t n = bpi_min(run->batch, count - seen), before = seen;
-        double batch_squares = 0;
-        bp_status status = bpi_step(run, seen, n, &batch_squares);
-        if (status != BP_OK)
-            return status;
-        squares += batch_squares;
+        const size_t before = seen;
+        size_t n = bpi_step_tiny(run, seen, &squares);
+        if (n == 0) {
+            double batch_squares = 0;
+            bp_status status;
+            n = bpi_min(run->batch, count - seen);
+            status = bpi_step(run, seen, n, &batch_squares);
+            if (status != BP_OK)
+                return status;
+            squares += batch_squares;
+        }
         seen += n;
         if (seen == count)
             run->net->epochs_trained++;
@@ -1500,6 +1536,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     run.pass = bpi_new_pass(net, &space, 0);
     run.batch = training->batch_size ? training->batch_size : data->count;
     run.eta = (bp_real)training->learning_rate;
+    run.tiny = run.batch == 1 && data->inputs && bpi_is_tiny(net);
     run.largest = bpi_largest_parameter(net);
     run.last_epoch = net->epochs_trained + (uint64_t)training->epochs;
     if (!bpi_is_real(run.largest))
@@ -1584,6 +1621,10 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
     need = bpi_predict_size(net, 1);
     if (!workspace || need == 0 || size < need)
         return BP_OUT_OF_MEMORY;
+    if (count == 1 && bpi_is_tiny(net)) {
+        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs);
+        return BP_OK;
+    }
     row = 2 * sizeof(bp_real) * bpi_widest(net, 1);
     if (row * BPI_ROWS > size - need)
         rows = 1 + (size - need) / row;
@@ -1649,6 +1690,10 @@ BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t co
     size_t rows, size;
     if (!net || !inputs || !count || !outputs)
         return BP_INVALID_ARGUMENT;
+    if (count == 1 && bpi_is_tiny(net)) {
+        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs);
+        return BP_OK;
+    }
     rows = bpi_min(count, 32);
     size = bpi_predict_size(net, rows);
     if (size == 0 || size > sizeof stack) {
@@ -2647,7 +2692,9 @@ static const bpi_kernels bpi_kernels_plain = {
     bpi_descend_plain,
     bpi_descend_one_plain,
     bpi_update_plain,
-    bpi_largest_plain
+    bpi_largest_plain,
+    NULL,
+    NULL
 };
 
 /* ---- instruction sets ---- */
@@ -2831,6 +2878,29 @@ static const bpi_kernels *bpi_kernels_of(const bp_net *net)
 #else
     (void)net;
     return &bpi_kernels_plain;
+#endif
+}
+
+static void bpi_note_layer(bp_net *net, int l)
+{
+#ifdef BPI_CHOICE
+    const bp_layer *layer = &net->layers[l];
+    if (l == 0)
+        net->tiny = net->layer_count <= BPI_TINY && layer->inputs <= BPI_LANES;
+    net->tiny = net->tiny && layer->outputs <= BPI_LANES;
+#else
+    (void)net;
+    (void)l;
+#endif
+}
+
+static int bpi_is_tiny(const bp_net *net)
+{
+#ifdef BPI_CHOICE
+    return net->tiny && net->kernels->predict_tiny;
+#else
+    (void)net;
+    return 0;
 #endif
 }
 
@@ -3022,6 +3092,16 @@ typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
 #define BPI_LOAD_TWICE(p) _mm256_broadcast_ps((const __m128 *)(const void *)(p))
 #endif
 #define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
+/* lane i in all lanes */
+#ifdef BACKPROP_DOUBLE
+#define BPI_FIRST_LANE(x) _mm256_broadcastsd_pd(_mm256_castpd256_pd128(x))
+#define BPI_LANE(x, i)                                                                            \
+    BPI_REAL(_mm256_permutevar8x32_epi32(                                                         \
+        BPI_BITS(x), _mm256_set1_epi64x((int64_t)(((i) << 1) + 1) << 32 | (int64_t)((i) << 1))))
+#else
+#define BPI_FIRST_LANE(x) _mm256_broadcastss_ps(_mm256_castps256_ps128(x))
+#define BPI_LANE(x, i) _mm256_permutevar8x32_ps(x, _mm256_set1_epi32((int)(i)))
+#endif
 #define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NGE_UQ)) != 0)
 #define BPI_ANY_NOT_LE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NLE_UQ)) != 0)
 #define BPI_ANY_NONZERO(a) (!_mm256_testz_si256(BPI_BITS(a), BPI_BITS(a)))
@@ -3116,7 +3196,8 @@ BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, BPI_V n, BPI_V p, b
         }
 }
 
-BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z_given)
+/* s(z) where no lane is rare; and what rare ones are made of */
+BPI_LOCAL BPI_V BPI_N(sigmoid_usual)(BPI_V z_given, BPI_V *exponent, BPI_V *p)
 {
     const BPI_V one = BPI_SET1(1), rounder = BPI_SET1(BPI_ROUNDER);
     BPI_V z = BPI_MIN(z_given, BPI_SET1(BPI_SIGMOID_HIGHEST));
@@ -3125,7 +3206,7 @@ BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z_given)
     BPI_V f = BPI_MADD(n, BPI_SET1(-BPI_LN2_LOW),
                        BPI_MADD(n, BPI_SET1(-BPI_LN2_HIGH), BPI_SUB(BPI_SET1(0), z)));
     BPI_V f2 = BPI_MUL(f, f), t = BPI_REAL(BPI_EXPONENT(BPI_BITS(rounded)));
-    BPI_V sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r, a;
+    BPI_V sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r;
 #define BPI_PAIR(high, low) BPI_MADD(BPI_SET1(high), f, BPI_SET1(low))
 #ifdef BACKPROP_DOUBLE
     BPI_V f4 = BPI_MUL(f2, f2);
@@ -3137,12 +3218,24 @@ BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z_given)
     r = BPI_MADD(r, f2, BPI_PAIR(BPI_E3, BPI_E2));
 #endif
 #undef BPI_PAIR
-    a = BPI_DIV(t, BPI_ADD(sum, BPI_MADD(r, f2, BPI_ADD(f, lost))));
-    if (BPI_ANY_NOT_GE(z_given, BPI_SET1(BPI_SIGMOID_LOWEST))) {
+    *exponent = n;
+    *p = BPI_MADD(r, f2, f);
+    return BPI_DIV(t, BPI_ADD(sum, BPI_MADD(r, f2, BPI_ADD(f, lost))));
+}
+
+BPI_LOCAL int BPI_N(is_rare)(BPI_V z)
+{
+    return BPI_ANY_NOT_GE(z, BPI_SET1(BPI_SIGMOID_LOWEST));
+}
+
+BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z)
+{
+    BPI_V n, p, a = BPI_N(sigmoid_usual)(z, &n, &p);
+    if (BPI_N(is_rare)(z)) {
         bp_real each_z[BPI_N(width)], each_a[BPI_N(width)];
-        BPI_STORE(each_z, z_given);
+        BPI_STORE(each_z, z);
         BPI_STORE(each_a, a);
-        BPI_N(sigmoid_rare)(each_z, n, BPI_MADD(r, f2, f), each_a);
+        BPI_N(sigmoid_rare)(each_z, n, p, each_a);
         a = BPI_LOAD(each_a);
     }
     return a;
@@ -3211,6 +3304,20 @@ BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
     const __m256 y = BPI_N(quarters)(BPI_N(halves)(s->c, t->c), BPI_N(halves)(s->d, t->d));
     z[0] = _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xdd));
 }
+/* Only four of them; the lanes behind repeat some. */
+BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+{
+    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s->a, s->c), BPI_N(halves)(s->b, s->d));
+    const __m256 y = _mm256_add_ps(_mm256_shuffle_ps(x, x, 0x88), _mm256_shuffle_ps(x, x, 0xdd));
+    z[0] = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(y), 0x08));
+}
+/* Only one, in all lanes. */
+BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
+{
+    x = _mm256_add_ps(x, _mm256_permute2f128_ps(x, x, 0x01));
+    x = _mm256_add_ps(x, _mm256_permute_ps(x, 0x4e));
+    return _mm256_add_ps(x, _mm256_permute_ps(x, 0xb1));
+}
 #else
 #if BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
 BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
@@ -3249,6 +3356,11 @@ BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
 {
     const __m256d x = BPI_N(halves)(s->a, s->c), y = BPI_N(halves)(s->b, s->d);
     z[0] = _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
+}
+BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
+{
+    x = _mm256_add_pd(x, _mm256_permute2f128_pd(x, x, 0x01));
+    return _mm256_add_pd(x, _mm256_permute_pd(x, 0x5));
 }
 #endif
 BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
@@ -4198,6 +4310,220 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
     }
 }
 
+/* ---- tiny networks: one vector holds the neurons of any layer ---- */
+
+#ifdef BPI_LANE
+/* The products of a with four rows of n weights; behind the last row it is the last again. */
+BPI_LOCAL void BPI_N(tiny_four)(const bp_real *w, size_t n, size_t rows, BPI_V a, BPI_FOUR *s)
+{
+    s->a = BPI_MUL(BPI_GET(w, n), a);
+    w += rows > 1 ? n : 0;
+    s->b = BPI_MUL(BPI_GET(w, n), a);
+    w += rows > 2 ? n : 0;
+    s->c = BPI_MUL(BPI_GET(w, n), a);
+    w += rows > 3 ? n : 0;
+    s->d = BPI_MUL(BPI_GET(w, n), a);
+}
+
+/* From the inputs to the outputs one vector after the other, none of them in memory. Lanes behind
+ * the last neuron meet weights of zero in the next layer; they are numbers unless others are not.
+ * Few instructions, so that the processor has the next call under way before this one ends. */
+BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out)
+{
+    const bp_layer *layer = net->layers, *end = layer + net->layer_count;
+    size_t inputs, outputs = (size_t)layer->inputs;
+    BPI_V a = BPI_GET(x, outputs), z;
+    do {
+        BPI_FOUR s, t;
+        inputs = outputs;
+        outputs = (size_t)layer->outputs;
+        if (outputs == 1) {
+            /* a multiplication and the addition behind it gcc may fuse; but not this */
+            z = BPI_N(fold_one)(BPI_MADD(BPI_GET(layer->weights, inputs), a, BPI_SET1(0)));
+        } else {
+            BPI_N(tiny_four)(layer->weights, inputs, outputs, a, &s);
+            if (outputs <= 4) {
+                BPI_N(fold_four)(&s, &z);
+            } else {
+                BPI_N(tiny_four)(layer->weights + 4 * inputs, inputs, outputs - 4, a, &t);
+                BPI_N(fold)(&s, &t, &z);
+            }
+        }
+        a = BPI_N(sigmoid)(BPI_ADD(z, BPI_GET(layer->biases, outputs)));
+    } while (++layer < end);
+    BPI_PUT(out, outputs, a);
+}
+
+/* A layer while it is trained: its weights twice, so that every step is one of whole vectors.
+ * Weights and errors behind the last input and the last neuron are zero, and stay so. */
+typedef struct BPI_N(tiny) {
+    BPI_V column[BPI_LANES]; /* w_jk for all j */
+    BPI_V row[BPI_LANES];    /* w_jk for all k; not of the first layer, which has no errors below */
+    BPI_V b;
+    bp_real a[BPI_LANES]; /* a^{l-1} */
+    size_t inputs, outputs;
+} BPI_N(tiny);
+
+/* n times 1, and zeros */
+BPI_LOCAL BPI_V BPI_N(ones)(size_t n)
+{
+    bp_real each[BPI_LANES];
+    BPI_STORE(each, BPI_SET1(1));
+    return BPI_GET(each, n);
+}
+
+BPI_TARGET static void BPI_N(tiny_open)(const bp_layer *layer, BPI_N(tiny) *t)
+{
+    bp_real each[BPI_LANES];
+    size_t j, k;
+    t->inputs = (size_t)layer->inputs;
+    t->outputs = (size_t)layer->outputs;
+    t->b = BPI_GET(layer->biases, t->outputs);
+    memset(each, 0, sizeof each);
+    for (k = 0; k < t->inputs; k++) {
+        for (j = 0; j < t->outputs; j++)
+            each[j] = layer->weights[j * t->inputs + k];
+        t->column[k] = BPI_LOAD(each);
+    }
+    for (j = 0; j < t->outputs; j++)
+        t->row[j] = BPI_GET(layer->weights + j * t->inputs, t->inputs);
+}
+
+/* The way back. */
+BPI_TARGET static void BPI_N(tiny_close)(const bp_layer *layer, const BPI_N(tiny) *t)
+{
+    bp_real each[BPI_LANES];
+    size_t j, k;
+    BPI_PUT(layer->biases, t->outputs, t->b);
+    for (k = 0; k < t->inputs; k++) {
+        BPI_STORE(each, t->column[k]);
+        for (j = 0; j < t->outputs; j++)
+            layer->weights[j * t->inputs + k] = each[j];
+    }
+}
+
+BPI_TARGET static int BPI_N(tiny_is_finite)(const BPI_N(tiny) *t)
+{
+    const BPI_V limit = BPI_SET1(BPI_REAL_MAX);
+    int lost = BPI_ANY_NOT_LE(BPI_ABS(t->b), limit);
+    size_t k;
+    for (k = 0; k < t->inputs; k++)
+        lost |= BPI_ANY_NOT_LE(BPI_ABS(t->column[k]), limit);
+    return !lost;
+}
+
+/* w_jk a_k + w_jm a_m, m being k + BPI_LANES / 2, for all j */
+BPI_LOCAL BPI_V BPI_N(tiny_pair)(const BPI_N(tiny) *t, BPI_V a, const size_t k)
+{
+    const size_t m = k + BPI_LANES / 2;
+    const BPI_V zero = BPI_SET1(0), s = BPI_MADD(t->column[k], BPI_LANE(a, k), zero);
+    return m < t->inputs ? BPI_ADD(s, BPI_MADD(t->column[m], BPI_LANE(a, m), zero)) : s;
+}
+
+/* a^l = s(W^l a^{l-1} + b^l). Lanes are neurons here, and F1 adds up vectors in halves. */
+BPI_LOCAL BPI_V BPI_N(tiny_forward)(BPI_N(tiny) *t, BPI_V a, int *rare)
+{
+    BPI_V z = BPI_N(tiny_pair)(t, a, 0), odd, n, p;
+    BPI_STORE(t->a, a);
+    if (BPI_LANES == 8 && t->inputs > 2)
+        z = BPI_ADD(z, BPI_N(tiny_pair)(t, a, 2));
+    if (t->inputs > 1) {
+        odd = BPI_N(tiny_pair)(t, a, 1);
+        if (BPI_LANES == 8 && t->inputs > 3)
+            odd = BPI_ADD(odd, BPI_N(tiny_pair)(t, a, 3));
+        z = BPI_ADD(z, odd);
+    }
+    z = BPI_ADD(z, t->b);
+    *rare |= BPI_N(is_rare)(z);
+    return BPI_N(sigmoid_usual)(z, &n, &p);
+}
+
+/* B2: delta^{l-1}, and U for the rows */
+BPI_LOCAL BPI_V BPI_N(tiny_error)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
+{
+    const BPI_V a = BPI_N(load_part)(t->a, t->inputs), zero = BPI_SET1(0);
+    BPI_V s = zero, d = BPI_FIRST_LANE(delta); /* the quickest to get at */
+    size_t j;
+    for (j = 0; j < t->outputs; j++) {
+        s = BPI_MADD(d, t->row[j], s);
+        t->row[j] = BPI_MADD(minus_eta, BPI_MADD(d, a, zero), t->row[j]);
+        d = BPI_LANE(delta, j + 1);
+    }
+    return BPI_MUL(s, BPI_MUL(a, BPI_SUB(BPI_SET1(1), a)));
+}
+
+/* B3, U: w_jk -= eta delta_j a_k, b_j -= eta delta_j */
+BPI_LOCAL void BPI_N(tiny_update)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
+{
+    const BPI_V zero = BPI_SET1(0);
+    BPI_V dw;
+    size_t k;
+    BPI_UNROLL
+    for (k = 0; k < BPI_LANES; k++)
+        if (k < t->inputs) {
+            dw = BPI_MADD(delta, BPI_SET1(t->a[k]), zero);
+            t->column[k] = BPI_MADD(minus_eta, dw, t->column[k]);
+        }
+    t->b = BPI_MADD(minus_eta, BPI_ADD(zero, delta), t->b);
+}
+
+/* bpi_squares for one example, e = a - y */
+BPI_LOCAL double BPI_N(tiny_squares)(BPI_V e)
+{
+    double part[4];
+#ifdef BACKPROP_DOUBLE
+    _mm256_storeu_pd(part, _mm256_mul_pd(e, e));
+#else
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(e));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(e, 1));
+    _mm256_storeu_pd(part, _mm256_fmadd_pd(high, high, _mm256_mul_pd(low, low)));
+#endif
+    return (part[0] + part[2]) + (part[1] + part[3]);
+}
+
+/* One update waits for the last, all the way forward and back: so parameters stay in vectors, and
+ * nothing is called in between. Was every parameter finite? That is asked in the end: once one is
+ * not, it never is again. Rare sigmoids are left to the other kernels too. */
+BPI_TARGET static int BPI_N(descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y,
+                                          size_t n, bp_real scale, bp_real eta, double *squares)
+{
+    const int last = net->layer_count - 1;
+    const BPI_V minus_eta = BPI_SET1(-eta), one = BPI_SET1(1);
+    const BPI_V used = BPI_N(ones)((size_t)bpi_outputs(net));
+    const BPI_V scales = BPI_MUL(used, BPI_SET1(scale));
+    BPI_N(tiny) layer[BPI_TINY], first; /* the first apart, for registers to hold it */
+    double sum = *squares;
+    BPI_V a, error, delta, below;
+    size_t i;
+    int l, rare = 0;
+    for (l = 0; l <= last; l++)
+        BPI_N(tiny_open)(&net->layers[l], &layer[l]);
+    first = layer[0];
+    for (i = 0; i < n; i++) {
+        a = BPI_N(tiny_forward)(&first, BPI_GET(bpi_row(x, i), first.inputs), &rare);
+        for (l = 1; l <= last; l++)
+            a = BPI_N(tiny_forward)(&layer[l], a, &rare);
+        /* B1 */
+        error = BPI_SUB(a, BPI_GET(bpi_row(y, i), layer[last].outputs));
+        delta = BPI_MUL(BPI_MUL(error, scales), BPI_MUL(BPI_SUB(one, a), a));
+        sum += BPI_N(tiny_squares)(BPI_MUL(error, used));
+        for (l = last; l > 0; l--, delta = below) {
+            below = BPI_N(tiny_error)(&layer[l], delta, minus_eta);
+            BPI_N(tiny_update)(&layer[l], delta, minus_eta);
+        }
+        BPI_N(tiny_update)(&first, delta, minus_eta);
+    }
+    layer[0] = first;
+    for (l = 0; l <= last; l++)
+        if (rare || !bpi_is_finite(sum) || !BPI_N(tiny_is_finite)(&layer[l]))
+            return 0;
+    for (l = 0; l <= last; l++)
+        BPI_N(tiny_close)(&net->layers[l], &layer[l]);
+    *squares = sum;
+    return 1;
+}
+#endif
+
 BPI_TARGET static bp_real BPI_N(fma)(bp_real a, bp_real b, bp_real c)
 {
     bp_real each[BPI_N(width)];
@@ -4215,7 +4541,14 @@ static const bpi_kernels BPI_N(kernels) = {
     BPI_N(descend),
     BPI_N(descend_one),
     BPI_N(update),
-    BPI_N(largest)
+    BPI_N(largest),
+#ifdef BPI_LANE
+    BPI_N(predict_tiny),
+    BPI_N(descend_tiny)
+#else
+    NULL,
+    NULL
+#endif
 };
 
 /* What another pass may define otherwise; the rest it defines alike. */
@@ -4231,6 +4564,8 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_LOAD_PART
 #undef BPI_STORE_PART
 #undef BPI_LOAD_TWICE
+#undef BPI_LANE
+#undef BPI_FIRST_LANE
 #undef BPI_GET
 #undef BPI_PUT
 #undef BPI_ANY_NOT_GE

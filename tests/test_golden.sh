@@ -12,7 +12,7 @@ test_hashes() {
     try_row $CC -std=c99 -O0 -fopenmp $CFLAGS
     arguments="1 plain sse2"
     try_row $CC -std=c99 -O0 -DBACKPROP_EXACT $CFLAGS
-    try_row $CC -std=gnu17 -O1 -march=native -ffp-contract=fast $CFLAGS
+    try_row $CC -std=gnu17 -O2 -march=native -ffp-contract=fast $CFLAGS
     arguments=1
     try_row $CC -std=c99 -O1 -DBACKPROP_NO_SIMD -DBACKPROP_EXACT $CFLAGS
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETS_MAX = 6, LAYERS_MAX = 4, GUARD = 16 };
+enum { SETS_MAX = 6, LAYERS_MAX = 10, GUARD = 16 };
 
 static const char *sets[SETS_MAX];
 static int set_count;
@@ -200,6 +200,28 @@ static bp_status train(bp_net *net, const job *j, const bp_data *data, double ra
     return status;
 }
 
+/* The same of every example in a call of its own, one way and the other. */
+static void check_alone(const placed *p, const job *j, const block *outputs)
+{
+    const size_t n_0 = j->data->n_0, n_L = j->data->n_L;
+    const size_t need = bp_workspace_size(&p->net, NULL, NULL);
+    void *workspace = malloc(need);
+    size_t i;
+    for (i = 0; i < j->data->count && i < 9; i++) {
+        block alone = block_create(n_L, j->shift), x = block_create(n_0, j->shift);
+        bp_status status;
+        memcpy(x.at, j->data->x.at + i * n_0, n_0 * sizeof(bp_real));
+        status = i % 2 ? bp_predict(&p->net, x.at, 1, alone.at)
+                       : bp_predict_in(&p->net, x.at, 1, alone.at, workspace, need);
+        CHECK(status == BP_OK, "%s", j->title);
+        CHECK_BYTES(alone.at, outputs->at + i * n_L, n_L * sizeof(bp_real),
+                    "%s: example %zu alone, %s", j->title, i, bp_simd(&p->net));
+        block_free(&alone, j->title);
+        block_free(&x, j->title);
+    }
+    free(workspace);
+}
+
 /* Does the job with one set; what came of it is in the block. */
 static block perform(const job *j, const char *set)
 {
@@ -217,6 +239,7 @@ static block perform(const job *j, const char *set)
     if (j->what == PREDICT) {
         result = block_create(j->data->count * j->data->n_L, j->shift);
         status = bp_predict(&p.net, j->data->x.at, j->data->count, result.at);
+        check_alone(&p, j, &result);
     } else if (j->what == GRADIENT) {
         result = block_create(p.net.parameter_count, j->shift);
         status = bp_gradient(&p.net, &data, result.at, NULL);
@@ -378,6 +401,29 @@ static void test_batches(void)
     }
 }
 
+/* Networks whose layers one vector holds, and those just beyond, in width and in depth. */
+static void test_tiny(void)
+{
+    static const size_t one[] = { 1, 0 };
+    const int widest = BPI_LANES + 1;
+    int sizes[LAYERS_MAX + 1], layers, kind = 0, i;
+    for (sizes[0] = 1; sizes[0] <= widest; sizes[0]++)
+        for (sizes[1] = 1; sizes[1] <= widest; sizes[1]++) {
+            test_net(sizes, 2, kind++ % KINDS, 7, one);
+            for (sizes[2] = 1; sizes[2] <= widest; sizes[2]++)
+                test_net(sizes, 3, kind++ % KINDS, 7, one);
+        }
+    for (layers = 3; layers < LAYERS_MAX; layers++)
+        for (kind = 0; kind < KINDS; kind++) {
+            for (i = 0; i <= layers; i++)
+                sizes[i] = (int)draw(BPI_LANES) + 1;
+            test_net(sizes, layers + 1, kind, 7, one);
+        }
+    for (i = 0; i < 3; i++)
+        sizes[i] = BPI_LANES;
+    test_net(sizes, 3, DENSE, 600, one);
+}
+
 /* Layers of more weights than a cache holds, as first and as second: taken in groups of neurons,
  * their examples in stretches, and copied. */
 static void test_large(void)
@@ -498,6 +544,7 @@ int main(void)
     test_rows();
     test_batches();
     test_large();
+    test_tiny();
     test_remainders();
     return check_report("simd");
 }

@@ -796,6 +796,113 @@ static void test_lost_parameters(void)
     bp_free(before);
 }
 
+/* ---- tiny networks, which take many updates in a call ---- */
+
+enum { TINY_INPUTS = 3, TINY_OUTPUTS = 2, TINY_COUNT = 600 };
+
+/* The same by hand, an update after the other; it keeps up with the reports. */
+typedef struct witness {
+    bp_net *net;
+    size_t seen, calls, stop_at; /* seen: updates made */
+    double rate, sum;            /* sum: of the costs */
+} witness;
+
+/* 0, and nothing done, if the next update would not be finite. */
+static int witness_step(witness *w)
+{
+    const bp_data data = { 1, x + w->seen * TINY_INPUTS, y + w->seen * TINY_OUTPUTS, NULL, NULL };
+    bp_net *next = bp_clone(w->net);
+    bp_real gradient[64];
+    double cost = 0;
+    size_t p;
+    int finite = bp_gradient(w->net, &data, gradient, &cost) == BP_OK;
+    if (finite)
+        bp_update(next, gradient, w->rate);
+    for (p = 0; p < next->parameter_count; p++)
+        finite &= is_finite((double)next->parameters[p]);
+    if (finite) {
+        memcpy(w->net->parameters, next->parameters, next->parameter_count * sizeof(bp_real));
+        w->sum += cost;
+        w->seen++;
+    }
+    bp_free(next);
+    return finite;
+}
+
+static int keep_up(void *user, const bp_progress *progress)
+{
+    witness *w = (witness *)user;
+    while (w->seen < progress->seen && witness_step(w))
+        ;
+    w->calls++;
+    CHECK(w->seen == progress->seen, "%zu seen, %zu by hand", progress->seen, w->seen);
+    CHECK(magnitude(w->sum / (double)w->seen - progress->cost) < 1e-13 * progress->cost,
+          "cost %.17g, by hand %.17g", progress->cost, w->sum / (double)w->seen);
+    check_same_parameters(progress->net, w->net, "a tiny network at a report");
+    return w->seen == w->stop_at;
+}
+
+/* Trains for an epoch, with a bias far below all others if asked; the status. */
+static bp_status check_tiny(double rate, size_t every, size_t stop_at, int low)
+{
+    static const int widths[] = { TINY_INPUTS, 4, 4, TINY_OUTPUTS };
+    const bp_data data = matrices(TINY_COUNT);
+    bp_training training = settings(1, 1, rate);
+    bp_net *net = create(widths, 4, 3);
+    witness w = { NULL, 0, 0, 0, 0, 0 };
+    bp_status status;
+    if (low)
+        net->layers[1].biases[2] = sizeof(bp_real) == 4 ? -95 : -720;
+    w.net = bp_clone(net);
+    w.stop_at = stop_at;
+    w.rate = rate;
+    training.in_order = 1;
+    training.report_every = every;
+    training.on_progress = keep_up;
+    training.user = &w;
+    status = bp_train(net, &data, &training);
+    while (status == BP_DIVERGED && w.seen < TINY_COUNT && witness_step(&w))
+        ;
+    check_same_parameters(net, w.net, "a tiny network in the end");
+    CHECK((status == BP_DIVERGED) == (stop_at ? 0 : w.seen < TINY_COUNT), "%s after %zu updates",
+          bp_status_string(status), w.seen);
+    CHECK(net->epochs_trained == (w.seen == TINY_COUNT), "%zu updates", w.seen);
+    if (status == BP_OK)
+        CHECK(w.calls == (every ? (TINY_COUNT + every - 1) / every : 1), "%zu reports", w.calls);
+    bp_free(net);
+    bp_free(w.net);
+    return status;
+}
+
+static void test_tiny(void)
+{
+    static const size_t every[] = { 0, 1, 3, 64, 255, 256, 257, 599, 600, 1000 };
+    static const size_t places[] = { 0, 4, 70, 255, 256, 300, 599 };
+    static const bp_real far[] = { (bp_real)LARGEST, (bp_real)-1e30, 1000 };
+    size_t i, k;
+    int diverged = 0;
+    for (i = 0; i < sizeof every / sizeof every[0]; i++) {
+        CHECK(check_tiny(2, every[i], 0, 0) == BP_OK, "reports every %zu", every[i]);
+        CHECK(check_tiny(2, every[i], 0, 1) == BP_OK, "a low bias, reports every %zu", every[i]);
+    }
+    CHECK(check_tiny(2, 1, 5, 0) == BP_STOPPED, "stopped at 5");
+    CHECK(check_tiny(2, 3, 300, 0) == BP_STOPPED, "stopped at 300");
+    for (i = 0; i < sizeof places / sizeof places[0]; i++) {
+        y[places[i] * TINY_OUTPUTS] = (bp_real)(LARGEST * 10) - (bp_real)(LARGEST * 10);
+        CHECK(check_tiny(2, 3 * (i % 2), 0, 0) == BP_DIVERGED, "no number at %zu", places[i]);
+        make_examples();
+        for (k = 0; k < 3; k++) {
+            x[places[i] * TINY_INPUTS] = far[k];
+            diverged += check_tiny(30, 3 * k, 0, 0) == BP_DIVERGED;
+            make_examples();
+            y[places[i] * TINY_OUTPUTS + 1] = far[k];
+            diverged += check_tiny(30, 3 * k, 0, 0) == BP_DIVERGED;
+            make_examples();
+        }
+    }
+    CHECK(diverged >= 7, "%d diverged", diverged);
+}
+
 #ifdef BACKPROP_DOUBLE
 /* Targets so large that the cost overflows and the parameters do not. */
 static void test_cost_overflow(void)
@@ -1007,6 +1114,7 @@ int main(void)
     test_bad_numbers_when_reading();
     test_overflow();
     test_lost_parameters();
+    test_tiny();
 #ifdef BACKPROP_DOUBLE
     test_cost_overflow();
 #endif
