@@ -303,7 +303,8 @@ typedef struct bp_net {
  * batch, so that data can be bytes, on disk, or made on the fly. fetch writes example
  * indices[i] to row i of inputs (n x n_0) and of targets (n x n_L); it is called on the
  * thread that called the library, one batch at a time, and any status but BP_OK ends
- * that call with it. All else in here belongs to the caller and is only read. */
+ * that call with it. All else in here belongs to the caller and is only read, some of it a batch
+ * ahead: it must not change during a call. */
 typedef struct bp_data {
     size_t count;           /* examples */
     const bp_real *inputs;  /* count x n_0 */
@@ -3500,7 +3501,7 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_
         for (j = 0; j < outputs; j++) {
             const bp_real *w = layer->weights + j * inputs;
             for (k = 0; k < inputs; k++)
-                lane[k] = BPI_MUL(BPI_SET1(w[k]), a[k]);
+                lane[k] = BPI_MADD(BPI_SET1(w[k]), a[k], BPI_SET1(0));
             for (half = BPI_LANES / 2; half; half /= 2)
                 for (k = 0; k < half && k + half < inputs; k++)
                     lane[k] = BPI_ADD(lane[k], lane[k + half]);
@@ -4472,7 +4473,7 @@ BPI_LOCAL double BPI_N(tiny_squares)(BPI_V e)
 {
     double part[4];
 #ifdef BACKPROP_DOUBLE
-    _mm256_storeu_pd(part, _mm256_mul_pd(e, e));
+    _mm256_storeu_pd(part, _mm256_fmadd_pd(e, e, _mm256_setzero_pd()));
 #else
     const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(e));
     const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(e, 1));
