@@ -573,11 +573,12 @@ typedef struct bpi_kernels {
     /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
     void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                     const bpi_rows *a, size_t n, bp_real eta);
-    /* B3 and U for one example, w_jk -= eta delta_j a_k; and at once, unless next is NULL, F1 and
-     * F2 for the next with the new weights: one pass over them for what else takes two. blocks,
-     * out and what is returned are forward's, for next. */
-    bp_real (*descend_one)(const bp_layer *layer, const bp_real *delta, const bpi_rows *a,
-                           bp_real eta, uint32_t *blocks, const bpi_rows *next, bp_real *out);
+    /* B3 and U as descend, and at once, unless next is NULL, F1 and F2 for the m next examples with
+     * the new weights: one pass over them for what else takes two. blocks, out and what is returned
+     * are forward's. */
+    bp_real (*descend_ahead)(const bp_layer *layer, const bp_real *delta, const bpi_rows *a,
+                             size_t n, bp_real eta, uint32_t *blocks, const bpi_rows *next,
+                             size_t m, bp_real *out);
     /* U: parameters -= eta gradient. */
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
     /* The largest magnitude in n rows; larger than any number if one is not finite. */
@@ -878,7 +879,7 @@ typedef struct bpi_space {
     bp_real *largest; /* input of each thread's examples */
     bp_real **a;      /* a[l]: rows x outputs of layers[l] */
     bp_real **delta;  /* delta[l]: likewise */
-    bp_real **next;   /* like a, for the example after, where each makes an update; or NULL */
+    bp_real **next;   /* like a, for the examples after these; or NULL */
     bp_real *inputs;  /* rows x n_0, for fetch */
     bp_real *targets;
     size_t *order;     /* a permutation of the set, or rows indices for fetch */
@@ -914,6 +915,14 @@ static int bpi_threads(int wanted)
     return threads < 1 ? 1 : threads < most ? threads : most;
 }
 
+/* Do the next examples go forward as the weights are passed over for an update? That pays for single
+ * examples and for weights that do not stay in a cache until they are needed again. */
+static int bpi_goes_ahead(const bp_net *net, const bp_data *data, const bpi_space *space)
+{
+    return data->inputs && (space->rows == 1 || (space->threads == 1 &&
+                                                 net->parameter_count * sizeof(bp_real) > 1 << 24));
+}
+
 /* Sizes and places what bp_evaluate and bp_gradient (training NULL) or bp_train need. */
 static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *net,
                             const bp_data *data, const bp_training *training)
@@ -932,7 +941,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
     space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    ahead = training && batch == 1 && data->inputs;
+    ahead = training && batch == space->rows && bpi_goes_ahead(net, data, space) ? batch : 0;
     if (ahead)
         space->next = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     for (l = 0; l < net->layer_count; l++) {
@@ -944,7 +953,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
             space->a[l] = (bp_real *)a;
             space->delta[l] = (bp_real *)delta;
             if (ahead)
-                space->next[l] = space->a[l] + net->layers[l].outputs;
+                space->next[l] = space->a[l] + ahead * (size_t)net->layers[l].outputs;
         }
     }
     if (!data->inputs) {
@@ -1388,33 +1397,36 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
 
 /* ---- one update of gradient descent ---- */
 
-/* Descends upon a single example; the one after it, if it is there, goes forward as the weights
- * are passed over, layer by layer, and is then the example of the pass. */
+/* Descends upon the examples of the pass; those after them, if there are any, go forward as the
+ * weights are passed over, layer by layer, and are then the examples of the pass. */
 static void bpi_descend_ahead(bpi_run *run)
 {
     const bp_net *net = run->net;
     bpi_space *space = run->space;
     bpi_pass *pass = &run->pass;
     bp_real **passed = space->a;
-    bpi_rows a = pass->x, next = bpi_rows_from(&a, 1);
+    const size_t n = pass->n;
+    bpi_rows a = pass->x, next = bpi_rows_from(&a, n);
     int l;
     pass->ahead = space->next && next.ahead > 0;
     if (pass->ahead) {
         pass->x = next;
-        pass->y = bpi_rows_from(&pass->y, 1);
+        pass->y = bpi_rows_from(&pass->y, n);
+        pass->n = bpi_min(run->batch, next.ahead);
+        pass->scale = bpi_error_scale(net, pass->n);
         space->a = space->next;
         space->next = passed;
     }
     for (l = 0; l < net->layer_count; l++) {
         bp_real *out = pass->ahead ? space->a[l] : NULL;
-        const bp_real found = bpi_kernels_of(net)->descend_one(
-            &net->layers[l], space->delta[l], &a, run->eta, space->blocks,
-            pass->ahead ? &next : NULL, out);
+        const bp_real found = bpi_kernels_of(net)->descend_ahead(
+            &net->layers[l], space->delta[l], &a, n, run->eta, space->blocks,
+            pass->ahead ? &next : NULL, pass->n, out);
         if (l == 0)
             space->largest[0] = found;
         a = bpi_matrix(passed[l], net->layers[l].outputs);
         next = bpi_matrix(out, net->layers[l].outputs);
-        next.dense = 1;
+        a.dense = next.dense = 1;
     }
 }
 
@@ -1445,7 +1457,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
         return status;
     if (!bpi_descent_is_safe(run, pass->x, n, *squares))
         return BP_DIVERGED;
-    if (n == 1)
+    if (n == 1 || space->next)
         bpi_descend_ahead(run);
     else
         bpi_share(bpi_pass_neurons, pass);
@@ -2667,12 +2679,12 @@ static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, size_
     }
 }
 
-static bp_real bpi_descend_one_plain(const bp_layer *layer, const bp_real *delta,
-                                     const bpi_rows *a, bp_real eta, uint32_t *blocks,
-                                     const bpi_rows *next, bp_real *out)
+static bp_real bpi_descend_ahead_plain(const bp_layer *layer, const bp_real *delta,
+                                       const bpi_rows *a, size_t n, bp_real eta, uint32_t *blocks,
+                                       const bpi_rows *next, size_t m, bp_real *out)
 {
-    bpi_descend_plain(layer, delta, 0, a, 1, eta);
-    return next ? bpi_forward_plain(layer, next, 1, blocks, out) : 0;
+    bpi_descend_plain(layer, delta, (size_t)layer->outputs, a, n, eta);
+    return next ? bpi_forward_plain(layer, next, m, blocks, out) : 0;
 }
 
 static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
@@ -2691,7 +2703,7 @@ static const bpi_kernels bpi_kernels_plain = {
     bpi_hidden_error_plain,
     bpi_gradient_plain,
     bpi_descend_plain,
-    bpi_descend_one_plain,
+    bpi_descend_ahead_plain,
     bpi_update_plain,
     bpi_largest_plain,
     NULL,
@@ -3519,7 +3531,8 @@ typedef struct BPI_N(tile) {
     const bp_real *a[BPI_TILE];
     const bp_real *next[BPI_TILE]; /* the examples that follow, to be fetched meanwhile, */
     size_t nexts, share;           /* and how much of each while one tile is computed */
-    int far; /* the weights are still in memory rather than in a cache */
+    int sparse; /* many inputs are zero: look for blocks of them */
+    int far;    /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
     BPI_V *seen;  /* for all bits of the inputs; or NULL */
     bp_real *out; /* of the first example */
@@ -3775,8 +3788,29 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
     return BPI_N(bound)(seen, rows, 1);
 }
 
-BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *rows, size_t n,
-                                         uint32_t *blocks, bp_real *out)
+/* Sets up a tile for n examples, and in which groups the neurons meet them: as many as the second
+ * cache holds. */
+BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
+                                     const bpi_rows *rows, size_t n, uint32_t *blocks, BPI_V *seen)
+{
+    enum { CACHE = 256 * 1024 };
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    size_t neurons = outputs;
+    if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
+        neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
+    BPI_N(list_all)(inputs, blocks);
+    tile->layer = layer;
+    tile->blocks = blocks;
+    tile->sparse = BPI_N(is_sparse)(rows, n, inputs);
+    tile->seen = tile->sparse || rows->dense ? NULL : seen;
+    tile->share = inputs * 4 / neurons / BPI_ALIGN * BPI_ALIGN + BPI_ALIGN;
+    return neurons;
+}
+
+/* Takes n examples through the neurons j ... last-1. */
+BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *rows, size_t n,
+                                            size_t j, size_t last, int far, uint32_t *blocks,
+                                            BPI_V *seen, bp_real *out)
 {
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
         NULL, BPI_N(strip1), BPI_N(strip2),
@@ -3784,43 +3818,45 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
         BPI_N(strip3), BPI_N(strip4), NULL, BPI_N(strip6)
 #endif
     };
-    enum { CACHE = 256 * 1024 };
+    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
+    size_t i, r, tall;
+    for (i = 0; i < n; i += tall) {
+        tall = BPI_N(tall)(n - i);
+        tile->far = far && i == 0;
+        tile->out = out + i * outputs;
+        tile->nexts = outputs < 16 || i + tall >= rows->ahead
+                          ? 0
+                          : bpi_min(rows->ahead - i - tall, BPI_TILE);
+        for (r = 0; r < tall; r++)
+            tile->a[r] = bpi_row(rows, i + r);
+        for (r = 0; r < tile->nexts; r++)
+            tile->next[r] = bpi_row(rows, i + tall + r);
+        if (tile->sparse)
+            BPI_N(list_blocks)(tile->a, tall, inputs, blocks, seen);
+        strip[tall](tile, j, last);
+        if (last == outputs)
+            BPI_N(activate)(tile->out, tall * outputs);
+    }
+}
+
+BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *rows, size_t n,
+                                         uint32_t *blocks, bp_real *out)
+{
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const int large = inputs * outputs * sizeof(bp_real) > 4 * CACHE, far = BPI_N(is_far)(layer);
-    const int sparse = n > 1 && BPI_N(is_sparse)(rows, n, inputs);
-    size_t i, j, r, tall, neurons = outputs;
+    const int far = BPI_N(is_far)(layer);
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
-    BPI_N(list_all)(inputs, blocks);
-    if (n == 1)
+    size_t j, neurons;
+    if (n == 1) {
+        BPI_N(list_all)(inputs, blocks);
         return BPI_N(forward_one)(layer, rows, far, blocks, out);
+    }
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
-    /* as many neurons as the second cache holds, to meet all examples there */
-    if (large && n > BPI_TILE)
-        neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
-    tile.layer = layer;
-    tile.blocks = blocks;
-    tile.seen = sparse || rows->dense ? NULL : &seen;
-    tile.share = inputs * 4 / neurons / BPI_ALIGN * BPI_ALIGN + BPI_ALIGN;
+    neurons = BPI_N(open)(&tile, layer, rows, n, blocks, &seen);
     for (j = 0; j < outputs; j += neurons)
-        for (i = 0; i < n; i += tall) {
-            tall = BPI_N(tall)(n - i);
-            tile.far = far && i == 0;
-            tile.out = out + i * outputs;
-            tile.nexts = outputs < 16 || i + tall >= rows->ahead
-                             ? 0
-                             : bpi_min(rows->ahead - i - tall, BPI_TILE);
-            for (r = 0; r < tall; r++)
-                tile.a[r] = bpi_row(rows, i + r);
-            for (r = 0; r < tile.nexts; r++)
-                tile.next[r] = bpi_row(rows, i + tall + r);
-            if (sparse)
-                BPI_N(list_blocks)(tile.a, tall, inputs, blocks, &seen);
-            strip[tall](&tile, j, bpi_min(j + neurons, outputs));
-            if (j + neurons >= outputs)
-                BPI_N(activate)(tile.out, tall * outputs);
-        }
+        BPI_N(forward_group)(&tile, rows, n, j, bpi_min(j + neurons, outputs), far, blocks, &seen,
+                             out);
     return BPI_N(bound)(seen, rows, n);
 }
 
@@ -4299,6 +4335,34 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
     return BPI_N(bound)(seen, next, 1);
 }
 
+BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_real *delta,
+                                               const bpi_rows *a, size_t n, bp_real eta,
+                                               uint32_t *blocks, const bpi_rows *next, size_t m,
+                                               bp_real *out)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    BPI_V seen = BPI_SET1(0);
+    BPI_N(tile) tile;
+    size_t j, neurons;
+    if (n == 1 && (m == 1 || !next))
+        return BPI_N(descend_one)(layer, delta, a, eta, blocks, next, out);
+    if (!next || m == 1 || inputs <= BPI_LANES) {
+        BPI_N(descend)(layer, delta, outputs, a, n, eta);
+        return next ? BPI_N(forward)(layer, next, m, blocks, out) : 0;
+    }
+    neurons = BPI_N(open)(&tile, layer, next, m, blocks, &seen);
+    for (j = 0; j < outputs; j += neurons) {
+        bp_layer group = *layer;
+        group.outputs = (int)bpi_min(neurons, outputs - j);
+        group.weights += j * inputs;
+        group.biases += j;
+        BPI_N(descend)(&group, delta + j, outputs, a, n, eta);
+        BPI_N(forward_group)(&tile, next, m, j, bpi_min(j + neurons, outputs), 0, blocks, &seen,
+                             out);
+    }
+    return BPI_N(bound)(seen, next, m);
+}
+
 BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
                                      bp_real eta)
 {
@@ -4540,7 +4604,7 @@ static const bpi_kernels BPI_N(kernels) = {
     BPI_N(hidden_error),
     BPI_N(gradient),
     BPI_N(descend),
-    BPI_N(descend_one),
+    BPI_N(descend_ahead),
     BPI_N(update),
     BPI_N(largest),
 #ifdef BPI_LANE
