@@ -3881,7 +3881,7 @@ typedef struct BPI_N(job) {
 typedef struct BPI_N(rows) {
     int what;  /* BPI_GRADIENT while more x are to come: the sums go back to out */
     int begun; /* they start from there */
-    int far;   /* x is still in memory rather than in a cache */
+    int far, out_far; /* x, out are still in memory rather than in a cache */
     size_t count, width;
     const bp_real *x[BPI_ROWS];
     bp_real c[(int)BPI_ROWS * (int)BPI_TILE]; /* t by t, those of the rows side by side */
@@ -3938,33 +3938,47 @@ BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int vectors, const int w
         BPI_N(finish_some)(vectors, what, &s[r], out, beside, part, minus_eta);
 }
 
+/* Fetches four vectors. Where they begin within a line, that one came with those before. The
+ * address may be behind the end, where C has no pointers. */
+BPI_LOCAL void BPI_N(fetch_four)(uintptr_t address)
+{
+    size_t i;
+    for (i = 64; i <= 4 * sizeof(BPI_V); i += 64)
+        BPI_PREFETCH((const void *)(address + i - 1));
+}
+
 /* Tiles along as many rows of out, so many vectors wide (a single one may be a part), for columns
  * k ... k_end-1. */
 BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(rows) *rows, size_t k,
                               size_t k_end)
 {
     const size_t width = rows->width, count = rows->count;
+    const size_t first = k;
     const int what = rows->what, begun = rows->begun, far = rows->far;
     size_t t, part;
     int r;
     for (; k < k_end; k += (size_t)vectors * BPI_W) {
         bp_real *out = rows->out + k;
         const bp_real *beside = rows->beside + k, *c = rows->c;
+        /* the next tile's: behind this one, or in the rows below */
+        const uintptr_t coming = (uintptr_t)rows->out +
+            (k + 4 * BPI_W < k_end ? k + 4 * BPI_W : (size_t)tall * width + first) *
+            sizeof(bp_real);
         BPI_FOUR s[BPI_TILE], y;
         part = vectors > 1 ? BPI_W : BPI_N(part)(width, k);
         BPI_UNROLL
         for (r = 0; r < tall; r++) {
             BPI_N(clear)(&s[r]);
+            if (vectors == 4 && rows->out_far)
+                BPI_N(fetch_four)(coming + (size_t)r * width * sizeof(bp_real));
             if (begun)
                 BPI_N(load_some)(vectors, out + (size_t)r * width, part, &s[r]);
         }
         BPI_N(clear)(&y);
         for (t = 0; t < count; t++, c += tall) {
             BPI_N(load_some)(vectors, rows->x[t] + k, part, &y);
-            if (vectors > 2 && far) {
-                BPI_PREFETCH((const void *)((uintptr_t)(rows->x[t] + k) + 4 * sizeof(BPI_V)));
-                BPI_PREFETCH((const void *)((uintptr_t)(rows->x[t] + k) + 6 * sizeof(BPI_V)));
-            }
+            if (vectors == 4 && far)
+                BPI_N(fetch_four)((uintptr_t)(rows->x[t] + k) + 4 * sizeof(BPI_V));
             BPI_UNROLL
             for (r = 0; r < tall; r++) {
                 const BPI_V c_r = BPI_SET1(c[r]);
@@ -4044,6 +4058,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     rows.count = count;
     rows.width = job->width;
     rows.eta = job->eta;
+    rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
     for (t = 0; t < count; t++)
         rows.x[t] = bpi_row(x, first + t);
     for (k = 0; k < job->width; k = end) {
