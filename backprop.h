@@ -3081,6 +3081,23 @@ typedef __m128 bpi_v_sse2;
 #define BPI_PART_MASK(n) ((__mmask8)((1u << (n)) - 1))
 #define BPI_LOAD_PART(p, n) BPI_OP(maskz_loadu)(BPI_PART_MASK(n), p)
 #define BPI_STORE_PART(p, n, x) BPI_OP(mask_storeu)(p, BPI_PART_MASK(n), x)
+#ifdef BACKPROP_DOUBLE
+#define BPI_WIDE __m512d
+#define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _pd)
+#define BPI_WIDE_MASK(n) ((__mmask8)((1u << (n)) - 1))
+#else
+#define BPI_WIDE __m512
+#define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _ps)
+#define BPI_WIDE_MASK(n) ((__mmask16)((1u << (n)) - 1))
+#endif
+#define BPI_WIDE_SET1(x) BPI_WIDE_OP(set1)(x)
+#define BPI_WIDE_LOAD(p) BPI_WIDE_OP(loadu)(p)
+#define BPI_WIDE_STORE(p, x) BPI_WIDE_OP(storeu)(p, x)
+#define BPI_WIDE_GET(p, n) BPI_WIDE_OP(maskz_loadu)(BPI_WIDE_MASK(n), p)
+#define BPI_WIDE_PUT(p, n, x) BPI_WIDE_OP(mask_storeu)(p, BPI_WIDE_MASK(n), x)
+#define BPI_WIDE_SUB(a, b) BPI_WIDE_OP(sub)(a, b)
+#define BPI_WIDE_MUL(a, b) BPI_WIDE_OP(mul)(a, b)
+#define BPI_WIDE_MADD(a, b, c) BPI_WIDE_OP(fmadd)(a, b, c)
 #else
 #define BPI_SUFFIX _avx2
 #define BPI_NAME "avx2"
@@ -3867,6 +3884,27 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 #define BPI_GRADIENT 1
 #define BPI_DESCEND 2
 
+/* Here no lanes are added up, and a vector may be as wide as the machine's widest. */
+#ifndef BPI_WIDE_LOAD
+#define BPI_WIDE BPI_V
+#define BPI_WIDE_SET1(x) BPI_SET1(x)
+#define BPI_WIDE_LOAD(p) BPI_LOAD(p)
+#define BPI_WIDE_STORE(p, x) BPI_STORE(p, x)
+#define BPI_WIDE_GET(p, n) BPI_GET(p, n)
+#define BPI_WIDE_PUT(p, n, x) BPI_PUT(p, n, x)
+#define BPI_WIDE_SUB(a, b) BPI_SUB(a, b)
+#define BPI_WIDE_MUL(a, b) BPI_MUL(a, b)
+#define BPI_WIDE_MADD(a, b, c) BPI_MADD(a, b, c)
+#endif
+enum { BPI_N(wide) = (int)(sizeof(BPI_WIDE) / sizeof(bp_real)), /* numbers in one */
+       BPI_N(wides) = 4 * BPI_N(width) / BPI_N(wide) };          /* of them in a tile */
+#define BPI_WW ((size_t)BPI_N(wide))
+
+BPI_LOCAL BPI_WIDE BPI_N(wide_load)(const bp_real *p, size_t n)
+{
+    return n >= BPI_WW ? BPI_WIDE_LOAD(p) : BPI_WIDE_GET(p, n);
+}
+
 /* out_ik = sum_t c_it x_tk for i < n, k < width; c_it stands at c[i c_row + t c_step]. */
 typedef struct BPI_N(job) {
     int what;
@@ -3890,57 +3928,41 @@ typedef struct BPI_N(rows) {
     bp_real eta;
 } BPI_N(rows);
 
-/* error: out = s a (1 - a); gradient: out += s (begun from out); descend: out -= eta s. */
-BPI_LOCAL void BPI_N(finish)(const int what, BPI_V s, bp_real *out, const bp_real *a, size_t part,
-                             BPI_V minus_eta)
+/* error: out = s a (1 - a); gradient: out += s (begun from out); descend: out -= eta s; for n
+ * numbers, at most those of a vector. */
+BPI_LOCAL void BPI_N(finish)(const int what, BPI_WIDE s, bp_real *out, const bp_real *a, size_t n,
+                             bp_real eta)
 {
     if (what == BPI_ERROR) {
-        BPI_V a_k = BPI_N(load_part)(a, part);
-        s = BPI_MUL(s, BPI_MUL(a_k, BPI_SUB(BPI_SET1(1), a_k)));
+        const BPI_WIDE a_k = BPI_N(wide_load)(a, n);
+        s = BPI_WIDE_MUL(s, BPI_WIDE_MUL(a_k, BPI_WIDE_SUB(BPI_WIDE_SET1(1), a_k)));
     } else if (what == BPI_DESCEND) {
-        s = BPI_MADD(minus_eta, s, BPI_N(load_part)(out, part));
+        s = BPI_WIDE_MADD(BPI_WIDE_SET1(-eta), s, BPI_N(wide_load)(out, n));
     }
-    BPI_N(store_part)(out, part, s);
-}
-
-/* The first one, two or four vectors from p on; a single one may be a part. */
-BPI_LOCAL void BPI_N(load_some)(const int vectors, const bp_real *p, size_t part, BPI_FOUR *y)
-{
-    y->a = vectors > 1 ? BPI_LOAD(p) : BPI_N(load_part)(p, part);
-    if (vectors > 1)
-        y->b = BPI_LOAD(p + BPI_W);
-    if (vectors > 2) {
-        y->c = BPI_LOAD(p + 2 * BPI_W);
-        y->d = BPI_LOAD(p + 3 * BPI_W);
-    }
-}
-
-BPI_LOCAL void BPI_N(finish_some)(const int vectors, const int what, const BPI_FOUR *s,
-                                  bp_real *to, const bp_real *a, size_t part, BPI_V minus_eta)
-{
-    BPI_N(finish)(what, s->a, to, a, part, minus_eta);
-    if (vectors > 1)
-        BPI_N(finish)(what, s->b, to + BPI_W, a + BPI_W, BPI_W, minus_eta);
-    if (vectors > 2) {
-        BPI_N(finish)(what, s->c, to + 2 * BPI_W, a + 2 * BPI_W, BPI_W, minus_eta);
-        BPI_N(finish)(what, s->d, to + 3 * BPI_W, a + 3 * BPI_W, BPI_W, minus_eta);
-    }
+    if (n >= BPI_WW)
+        BPI_WIDE_STORE(out, s);
+    else
+        BPI_WIDE_PUT(out, n, s);
 }
 
 /* The sums of a tile whose first row is at out. */
-BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int vectors, const int what,
-                                  const BPI_FOUR *s, bp_real *out, const bp_real *beside,
-                                  size_t width, size_t part, BPI_V minus_eta)
+BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int what,
+                                  BPI_WIDE (*s)[BPI_N(wides)], bp_real *out, const bp_real *beside,
+                                  size_t width, size_t left, bp_real eta)
 {
-    int r;
+    int r, v;
     BPI_UNROLL
-    for (r = 0; r < tall; r++, out += width, beside += width)
-        BPI_N(finish_some)(vectors, what, &s[r], out, beside, part, minus_eta);
+    for (r = 0; r < tall; r++, out += width, beside += width) {
+        BPI_UNROLL
+        for (v = 0; v < wides; v++)
+            BPI_N(finish)(what, s[r][v], out + (size_t)v * BPI_WW, beside + (size_t)v * BPI_WW,
+                          left, eta);
+    }
 }
 
-/* Fetches four vectors. Where they begin within a line, that one came with those before. The
- * address may be behind the end, where C has no pointers. */
-BPI_LOCAL void BPI_N(fetch_four)(uintptr_t address)
+/* Fetches the columns of a tile. Where they begin within a line, that one came with those before.
+ * The address may be behind the end, where C has no pointers. */
+BPI_LOCAL void BPI_N(fetch_tile)(uintptr_t address)
 {
     size_t i;
     for (i = 64; i <= 4 * sizeof(BPI_V); i += 64)
@@ -3949,48 +3971,51 @@ BPI_LOCAL void BPI_N(fetch_four)(uintptr_t address)
 
 /* Tiles along as many rows of out, so many vectors wide (a single one may be a part), for columns
  * k ... k_end-1. */
-BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(rows) *rows, size_t k,
+BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const BPI_N(rows) *rows, size_t k,
                               size_t k_end)
 {
-    const size_t width = rows->width, count = rows->count;
-    const size_t first = k;
-    const int what = rows->what, begun = rows->begun, far = rows->far;
-    size_t t, part;
-    int r;
-    for (; k < k_end; k += (size_t)vectors * BPI_W) {
+    const size_t width = rows->width, count = rows->count, first = k;
+    const size_t columns = (size_t)wides * BPI_WW;
+    const int what = rows->what, begun = rows->begun, whole = wides == BPI_N(wides);
+    const int far = whole && rows->far, out_far = whole && rows->out_far;
+    size_t t;
+    int r, v;
+    for (; k < k_end; k += columns) {
+        const size_t left = wides > 1 ? columns : width - k;
         bp_real *out = rows->out + k;
         const bp_real *beside = rows->beside + k, *c = rows->c;
         /* the next tile's: behind this one, or in the rows below */
-        const uintptr_t coming = (uintptr_t)rows->out +
-            (k + 4 * BPI_W < k_end ? k + 4 * BPI_W : (size_t)tall * width + first) *
-            sizeof(bp_real);
-        BPI_FOUR s[BPI_TILE], y;
-        part = vectors > 1 ? BPI_W : BPI_N(part)(width, k);
+        const size_t coming = k + columns < k_end ? columns : (size_t)tall * width + first - k;
+        BPI_WIDE s[BPI_TILE][BPI_N(wides)], y[BPI_N(wides)];
         BPI_UNROLL
         for (r = 0; r < tall; r++) {
-            BPI_N(clear)(&s[r]);
-            if (vectors == 4 && rows->out_far)
-                BPI_N(fetch_four)(coming + (size_t)r * width * sizeof(bp_real));
-            if (begun)
-                BPI_N(load_some)(vectors, out + (size_t)r * width, part, &s[r]);
+            if (out_far)
+                BPI_N(fetch_tile)((uintptr_t)out +
+                                  (coming + (size_t)r * width) * sizeof(bp_real));
+            BPI_UNROLL
+            for (v = 0; v < wides; v++)
+                s[r][v] = begun ? BPI_N(wide_load)(out + (size_t)r * width + (size_t)v * BPI_WW,
+                                                   left)
+                                : BPI_WIDE_SET1(0);
         }
-        BPI_N(clear)(&y);
         for (t = 0; t < count; t++, c += tall) {
-            BPI_N(load_some)(vectors, rows->x[t] + k, part, &y);
-            if (vectors == 4 && far)
-                BPI_N(fetch_four)((uintptr_t)(rows->x[t] + k) + 4 * sizeof(BPI_V));
+            const bp_real *x = rows->x[t] + k;
+            BPI_UNROLL
+            for (v = 0; v < wides; v++)
+                y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, left);
+            if (far)
+                BPI_N(fetch_tile)((uintptr_t)x + 4 * sizeof(BPI_V));
             BPI_UNROLL
             for (r = 0; r < tall; r++) {
-                const BPI_V c_r = BPI_SET1(c[r]);
-                s[r].a = BPI_MADD(c_r, y.a, s[r].a);
-                s[r].b = vectors > 1 ? BPI_MADD(c_r, y.b, s[r].b) : s[r].b;
-                s[r].c = vectors > 2 ? BPI_MADD(c_r, y.c, s[r].c) : s[r].c;
-                s[r].d = vectors > 2 ? BPI_MADD(c_r, y.d, s[r].d) : s[r].d;
+                const BPI_WIDE c_r = BPI_WIDE_SET1(c[r]);
+                BPI_UNROLL
+                for (v = 0; v < wides; v++)
+                    s[r][v] = BPI_WIDE_MADD(c_r, y[v], s[r][v]);
             }
         }
         /* no register is free for eta while the sums are under way */
 #define BPI_FINISH(what) \
-    BPI_N(finish_tile)(tall, vectors, what, s, out, beside, width, part, BPI_SET1(-rows->eta))
+    BPI_N(finish_tile)(tall, wides, what, s, out, beside, width, left, rows->eta)
         if (what == BPI_DESCEND)
             BPI_FINISH(BPI_DESCEND);
         else if (what == BPI_ERROR)
@@ -4006,8 +4031,8 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int vectors, const BPI_N(row
 BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(rows) *rows,
                                   const bp_real *c, size_t k, size_t k_end)
 {
-    const size_t four = k + (k_end - k) / (4 * BPI_W) * (4 * BPI_W);
-    const size_t two = four + (k_end - four) / (2 * BPI_W) * (2 * BPI_W);
+    const size_t most = k + (k_end - k) / (4 * BPI_W) * (4 * BPI_W);
+    const size_t two = most + (k_end - most) / (2 * BPI_WW) * (2 * BPI_WW);
     const size_t c_row = job->c_row, c_step = job->c_step;
     bp_real *to = rows->c;
     size_t t;
@@ -4017,8 +4042,8 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(r
         for (r = 0; r < tall; r++)
             to[r] = c[(size_t)r * c_row];
     }
-    BPI_N(combine)(tall, 4, rows, k, four);
-    BPI_N(combine)(tall, 2, rows, four, two);
+    BPI_N(combine)(tall, BPI_N(wides), rows, k, most);
+    BPI_N(combine)(tall, 2, rows, most, two);
     BPI_N(combine)(tall, 1, rows, two, k_end);
 }
 
@@ -4106,15 +4131,14 @@ BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real 
 BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t stride, size_t n,
                                    size_t outputs, bp_real *db, bp_real eta)
 {
-    size_t i, j, part;
-    for (j = 0; j < outputs; j += BPI_W) {
-        BPI_V s = BPI_SET1(0);
-        part = BPI_N(part)(outputs, j);
-        if (what == BPI_GRADIENT)
-            s = BPI_N(load_part)(db + j, part);
+    const BPI_WIDE one = BPI_WIDE_SET1(1);
+    size_t i, j;
+    for (j = 0; j < outputs; j += BPI_WW) {
+        const size_t left = outputs - j;
+        BPI_WIDE s = what == BPI_GRADIENT ? BPI_N(wide_load)(db + j, left) : BPI_WIDE_SET1(0);
         for (i = 0; i < n; i++)
-            s = BPI_ADD(s, BPI_N(load_part)(delta + i * stride + j, part));
-        BPI_N(finish)(what, s, db + j, db + j, part, BPI_SET1(-eta));
+            s = BPI_WIDE_MADD(one, BPI_N(wide_load)(delta + i * stride + j, left), s);
+        BPI_N(finish)(what, s, db + j, db + j, left, eta);
     }
 }
 
@@ -4159,7 +4183,7 @@ BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, siz
         for (i = 0; i < count; i++)
             s = BPI_MADD(BPI_SET1(delta[i][j]), x[i], s);
         if (last)
-            BPI_N(finish)(BPI_DESCEND, s, w, NULL, part, minus_eta);
+            BPI_N(store_part)(w, part, BPI_MADD(minus_eta, s, BPI_N(load_part)(w, part)));
         else
             sum[j] = s;
     }
@@ -4381,13 +4405,10 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
 BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
                                      bp_real eta)
 {
-    const BPI_V minus_eta = BPI_SET1(-eta);
-    size_t i, part;
-    for (i = 0; i < count; i += BPI_W) {
-        part = BPI_N(part)(count, i);
-        BPI_N(finish)(BPI_DESCEND, BPI_N(load_part)(gradient + i, part), parameters + i, NULL, part,
-                      minus_eta);
-    }
+    size_t i;
+    for (i = 0; i < count; i += BPI_WW)
+        BPI_N(finish)(BPI_DESCEND, BPI_N(wide_load)(gradient + i, count - i), parameters + i, NULL,
+                      count - i, eta);
 }
 
 /* ---- tiny networks: one vector holds the neurons of any layer ---- */
@@ -4643,6 +4664,15 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_PART_MASK
 #undef BPI_LOAD_PART
 #undef BPI_STORE_PART
+#undef BPI_WIDE
+#undef BPI_WIDE_SET1
+#undef BPI_WIDE_LOAD
+#undef BPI_WIDE_STORE
+#undef BPI_WIDE_GET
+#undef BPI_WIDE_PUT
+#undef BPI_WIDE_SUB
+#undef BPI_WIDE_MUL
+#undef BPI_WIDE_MADD
 #undef BPI_LOAD_TWICE
 #undef BPI_LANE
 #undef BPI_FIRST_LANE
