@@ -915,8 +915,8 @@ static int bpi_threads(int wanted)
     return threads < 1 ? 1 : threads < most ? threads : most;
 }
 
-/* Do the next examples go forward as the weights are passed over for an update? That pays for single
- * examples and for weights that do not stay in a cache until they are needed again. */
+/* Do the next examples go forward as the weights are passed over for an update? That pays for
+ * single examples and for weights that do not stay in a cache until they are needed again. */
 static int bpi_goes_ahead(const bp_net *net, const bp_data *data, const bpi_space *space)
 {
     return data->inputs && (space->rows == 1 || (space->threads == 1 &&
@@ -1058,8 +1058,7 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        const bp_real found = bpi_kernels_of(net)->forward(
-            layer, &a, n, blocks, out);
+        const bp_real found = bpi_kernels_of(net)->forward(layer, &a, n, blocks, out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
         a.dense = 1;
@@ -3642,7 +3641,8 @@ BPI_LOCAL void BPI_N(dots_one)(const bp_real *a, const bp_real *const *w, size_t
 }
 
 /* The tile's dot products with the neurons from j on over n blocks from b on; with the last of
- * them goes the tail behind the last whole block. On the way they are kept in sums; the end is z. */
+ * them goes the tail behind the last whole block. On the way they are kept in sums; in the end
+ * they are z. */
 BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j, size_t b, size_t n,
                               BPI_FOUR (*sums)[BPI_TILE])
 {
@@ -3812,6 +3812,7 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
 {
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t line = BPI_ALIGN / sizeof(bp_real);
     size_t neurons = outputs;
     if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
@@ -3820,7 +3821,7 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
     tile->blocks = blocks;
     tile->sparse = BPI_N(is_sparse)(rows, n, inputs);
     tile->seen = tile->sparse || rows->dense ? NULL : seen;
-    tile->share = inputs * 4 / neurons / BPI_ALIGN * BPI_ALIGN + BPI_ALIGN;
+    tile->share = (inputs * 4 / neurons / line + 1) * line;
     return neurons;
 }
 
@@ -4199,8 +4200,8 @@ BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, siz
         else                                                                                       \
             BPI_N(descend_column)(count, column, begun, 0, first, neurons, w, inputs, eta);        \
     }
-BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4)
-BPI_COLUMN(5) BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
+BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4) BPI_COLUMN(5)
+BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
 #undef BPI_COLUMN
 
 /* The weights' part of descend where many blocks of a are zero. */
@@ -4210,8 +4211,8 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
 {
     static void (*const columns[])(BPI_N(column) *, size_t, int, size_t, size_t, bp_real *, size_t,
                                    bp_real) = {
-        BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4),
-        BPI_N(column5), BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
+        BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4), BPI_N(column5),
+        BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
     };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const bp_real *a[BPI_ROWS];
