@@ -1024,15 +1024,21 @@ static const bp_real *bpi_row(const bpi_rows *rows, size_t i)
     return rows->base + rows->stride * (rows->index ? rows->index[i] : i);
 }
 
+/* To row i: in place, as a copy would wait for numbers that were only just written one by one. */
+static void bpi_skip(bpi_rows *rows, size_t i)
+{
+    if (rows->index)
+        rows->index += i;
+    else
+        rows->base += rows->stride * i;
+    rows->ahead = rows->ahead > i ? rows->ahead - i : 0;
+}
+
 /* The same from row i on. */
 static bpi_rows bpi_rows_from(const bpi_rows *rows, size_t i)
 {
     bpi_rows from = *rows;
-    if (from.index)
-        from.index += i;
-    else
-        from.base += from.stride * i;
-    from.ahead = from.ahead > i ? from.ahead - i : 0;
+    bpi_skip(&from, i);
     return from;
 }
 
@@ -1410,8 +1416,8 @@ static void bpi_descend_ahead(bpi_run *run)
     int l;
     pass->ahead = space->next && next.ahead > 0;
     if (pass->ahead) {
-        pass->x = next;
-        pass->y = bpi_rows_from(&pass->y, n);
+        bpi_skip(&pass->x, n);
+        bpi_skip(&pass->y, n);
         pass->n = bpi_min(run->batch, next.ahead);
         pass->scale = bpi_error_scale(net, pass->n);
         space->a = space->next;
@@ -3737,21 +3743,15 @@ BPI_LOCAL size_t BPI_N(tall)(size_t n)
     return BPI_TILE < 6 ? bpi_min(n, BPI_TILE) : n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, 6);
 }
 
-/* Not less than any magnitude among the inputs, seen being all their bits put together: of numbers
- * below 2 these make a number below 2, as the top bit of an exponent is then 0. Otherwise the
- * largest is looked for. */
+/* Not less than any magnitude among the inputs, seen being all their bits put together: magnitudes
+ * are ordered as their bits are, so that none exceeds what they make, and of numbers below 2 they
+ * make a number below 2, as the top bit of an exponent is then 0. Otherwise the largest is looked
+ * for. */
 BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
 {
-    bp_real each[BPI_N(width)], most;
-    bpi_bits all = 0;
-    size_t i;
     if (rows->dense)
         return 1;
-    BPI_STORE(each, BPI_ABS(seen));
-    for (i = 0; i < BPI_W; i++)
-        all |= bpi_to_bits(each[i]);
-    most = bpi_from_bits(all);
-    return most < 2 ? most : BPI_N(largest)(rows, n);
+    return BPI_ANY_NOT_LE(BPI_ABS(seen), BPI_SET1(2)) ? BPI_N(largest)(rows, n) : 2;
 }
 
 /* Are the weights in memory rather than in a cache, in rows of more than a page? These are fetched
