@@ -1024,15 +1024,21 @@ static const bp_real *bpi_row(const bpi_rows *rows, size_t i)
     return rows->base + rows->stride * (rows->index ? rows->index[i] : i);
 }
 
+/* To row i: in place, as a copy would wait for numbers that were only just written one by one. */
+static void bpi_skip(bpi_rows *rows, size_t i)
+{
+    if (rows->index)
+        rows->index += i;
+    else
+        rows->base += rows->stride * i;
+    rows->ahead = rows->ahead > i ? rows->ahead - i : 0;
+}
+
 /* The same from row i on. */
 static bpi_rows bpi_rows_from(const bpi_rows *rows, size_t i)
 {
     bpi_rows from = *rows;
-    if (from.index)
-        from.index += i;
-    else
-        from.base += from.stride * i;
-    from.ahead = from.ahead > i ? from.ahead - i : 0;
+    bpi_skip(&from, i);
     return from;
 }
 
@@ -1409,8 +1415,8 @@ static void bpi_descend_ahead(bpi_run *run)
     int l;
     pass->ahead = space->next && next.ahead > 0;
     if (pass->ahead) {
-        pass->x = next;
-        pass->y = bpi_rows_from(&pass->y, n);
+        bpi_skip(&pass->x, n);
+        bpi_skip(&pass->y, n);
         pass->n = bpi_min(run->batch, next.ahead);
         pass->scale = bpi_error_scale(net, pass->n);
         space->a = space->next;
@@ -3408,12 +3414,13 @@ BPI_LOCAL BPI_V BPI_N(block)(const bp_real *a)
 }
 
 /* Lists every block; the number of them stands in front. */
-BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
+BPI_TARGET static const uint32_t *BPI_N(list_all)(size_t inputs, uint32_t *blocks)
 {
     size_t b;
     blocks[0] = (uint32_t)(inputs / BPI_LANES);
     for (b = 0; b < blocks[0]; b++)
         blocks[b + 1] = (uint32_t)(b * BPI_LANES);
+    return blocks;
 }
 
 /* Fetches the rows of inputs from `next` on while those before are computed with. */
@@ -3462,16 +3469,17 @@ BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t f
     *seen = all;
 }
 
-/* Is it worth looking for zeros? Two examples tell. */
+/* Is it worth looking for zeros? Some blocks of two examples tell. */
 BPI_TARGET static int BPI_N(is_sparse)(const bpi_rows *a, size_t n, size_t inputs)
 {
     const bp_real *sample[2];
+    const size_t step = (inputs / 1024 + 1) * BPI_LANES;
     size_t k, i, total = 0, count = 0;
     if (a->dense)
         return 0;
     sample[0] = bpi_row(a, 0);
     sample[1] = bpi_row(a, n / 2);
-    for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES)
+    for (k = 0; k + BPI_LANES <= inputs; k += step)
         for (i = 0; i < 2; i++, total++)
             count += (size_t)BPI_ANY_NONZERO(BPI_N(block)(sample[i] + k));
     return count * 4 < total * 3;
@@ -3720,21 +3728,15 @@ BPI_LOCAL size_t BPI_N(tall)(size_t n)
     return BPI_TILE < 6 ? bpi_min(n, BPI_TILE) : n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, 6);
 }
 
-/* Not less than any magnitude among the inputs, seen being all their bits put together: of numbers
- * below 2 these make a number below 2, as the top bit of an exponent is then 0. Otherwise the
- * largest is looked for. */
+/* Not less than any magnitude among the inputs, seen being all their bits put together: magnitudes
+ * are ordered as their bits are, so that none exceeds what they make, and of numbers below 2 they
+ * make a number below 2, as the top bit of an exponent is then 0. Otherwise the largest is looked
+ * for. */
 BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
 {
-    bp_real each[BPI_N(width)], most;
-    bpi_bits all = 0;
-    size_t i;
     if (rows->dense)
         return 1;
-    BPI_STORE(each, BPI_ABS(seen));
-    for (i = 0; i < BPI_W; i++)
-        all |= bpi_to_bits(each[i]);
-    most = bpi_from_bits(all);
-    return most < 2 ? most : BPI_N(largest)(rows, n);
+    return BPI_ANY_NOT_LE(BPI_ABS(seen), BPI_SET1(2)) ? BPI_N(largest)(rows, n) : 2;
 }
 
 /* Are the weights in memory rather than in a cache, in rows of more than a page? These are fetched
@@ -3784,7 +3786,7 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
     size_t j, m;
     BPI_N(fetch)(rows, 1, 1, inputs);
     if (rows->dense)
-        BPI_N(list_all)(inputs, blocks);
+        (void)BPI_N(list_all)(inputs, blocks);
     else
         BPI_N(list_blocks)(&a, 1, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
@@ -3805,7 +3807,7 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
 /* Sets up a tile for n examples, and in which groups the neurons meet them: as many as the second
  * cache holds. */
 BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
-                                     const bpi_rows *rows, size_t n, uint32_t *blocks, BPI_V *seen)
+                                     const bpi_rows *rows, size_t n, BPI_V *seen)
 {
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
@@ -3813,9 +3815,7 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
     size_t neurons = outputs;
     if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
-    BPI_N(list_all)(inputs, blocks);
     tile->layer = layer;
-    tile->blocks = blocks;
     tile->sparse = BPI_N(is_sparse)(rows, n, inputs);
     tile->seen = tile->sparse || rows->dense ? NULL : seen;
     tile->share = (inputs * 4 / neurons / line + 1) * line;
@@ -3854,6 +3854,104 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     }
 }
 
+/* Rows of weights and `wide` examples at column k: s += w x, and all bits of x gathered. */
+BPI_LOCAL void BPI_N(dots_narrow)(const int tall, const int wide, const bp_real *const *x,
+                                  const bp_real *w, size_t inputs, size_t k, size_t part,
+                                  BPI_V (*s)[8], BPI_V *seen)
+{
+    BPI_V row[3], all = *seen;
+    int r, e;
+    BPI_UNROLL
+    for (r = 0; r < tall; r++)
+        row[r] = BPI_N(load_part)(w + (size_t)r * inputs + k, part);
+    BPI_UNROLL
+    for (e = 0; e < wide; e++) {
+        const BPI_V x_k = BPI_N(load_part)(x[e] + k, part);
+        all = BPI_OR(all, x_k);
+        BPI_UNROLL
+        for (r = 0; r < tall; r++)
+            s[r][e] = BPI_MADD(x_k, row[r], s[r][e]);
+    }
+    *seen = all;
+}
+
+/* All neurons of a layer of few for up to `wide` examples, which are then what is side by side. */
+BPI_LOCAL void BPI_N(narrow)(const int tall, const int wide, const bp_layer *layer,
+                             const bp_real *const *x, size_t count, BPI_V *seen, bp_real *out)
+{
+    const size_t inputs = (size_t)layer->inputs, tail = inputs % BPI_LANES;
+    BPI_V s[3][8], half[3][8], z[8], all = *seen;
+    bp_real each[8];
+    size_t v, k, m;
+    int r, e;
+    for (v = 0; v < BPI_LANES; v += BPI_W) {
+        BPI_UNROLL
+        for (r = 0; r < tall; r++)
+            BPI_UNROLL
+            for (e = 0; e < wide; e++)
+                s[r][e] = BPI_SET1(0);
+        for (k = v; k + BPI_LANES <= inputs + v; k += BPI_LANES)
+            BPI_N(dots_narrow)(tall, wide, x, layer->weights, inputs, k, BPI_W, s, &all);
+        if (tail > v)
+            BPI_N(dots_narrow)(tall, wide, x, layer->weights, inputs, k, BPI_N(part)(tail, v), s,
+                               &all);
+        for (r = 0; r < tall && BPI_PARTS > 1; r++)
+            for (e = 0; e < wide; e++)
+                s[r][e] = v ? BPI_ADD(half[r][e], s[r][e]) : (half[r][e] = s[r][e]);
+    }
+    BPI_UNROLL
+    for (r = 0; r < tall; r++) {
+        const BPI_V *t = s[r] + wide - 4, b = BPI_SET1(layer->biases[r]);
+        const BPI_FOUR first = { s[r][0], s[r][1], s[r][2], s[r][3] };
+        const BPI_FOUR last = { t[0], t[1], t[2], t[3] };
+        BPI_N(fold)(&first, &last, z);
+        for (m = 0; m < 8; m += BPI_W)
+            BPI_STORE(each + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], b)));
+        for (m = 0; m < count; m++)
+            out[m * (size_t)tall + (size_t)r] = each[m];
+    }
+    *seen = all;
+}
+
+#define BPI_NARROW(tall)                                                                          \
+    BPI_TARGET static void BPI_N(narrow##tall)(const bp_layer *layer, const bp_real *const *x,    \
+                                               size_t count, BPI_V *seen, bp_real *out)           \
+    {                                                                                             \
+        if (count > 4)                                                                            \
+            BPI_N(narrow)(tall, 8, layer, x, count, seen, out);                                   \
+        else                                                                                      \
+            BPI_N(narrow)(tall, 4, layer, x, count, seen, out);                                   \
+    }
+BPI_NARROW(1)
+#if BPI_TILE == 6
+BPI_NARROW(2)
+BPI_NARROW(3)
+#endif
+#undef BPI_NARROW
+
+/* A layer so narrow that it would waste the columns of a tile. */
+BPI_TARGET static bp_real BPI_N(forward_narrow)(const bp_layer *layer, const bpi_rows *rows,
+                                                size_t n, bp_real *out)
+{
+    static void (*const narrow[])(const bp_layer *, const bp_real *const *, size_t, BPI_V *,
+                                  bp_real *) = {
+        NULL, BPI_N(narrow1),
+#if BPI_TILE == 6
+        BPI_N(narrow2), BPI_N(narrow3)
+#endif
+    };
+    const size_t outputs = (size_t)layer->outputs;
+    const bp_real *x[8];
+    BPI_V seen = BPI_SET1(0);
+    size_t i, e;
+    for (i = 0; i < n; i += 8) {
+        for (e = 0; e < 8; e++)
+            x[e] = bpi_row(rows, bpi_min(i + e, n - 1));
+        narrow[outputs](layer, x, bpi_min(8, n - i), &seen, out + i * outputs);
+    }
+    return BPI_N(bound)(seen, rows, n);
+}
+
 BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *rows, size_t n,
                                          uint32_t *blocks, bp_real *out)
 {
@@ -3866,7 +3964,10 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
         return BPI_N(forward_one)(layer, rows, blocks, out);
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
-    neurons = BPI_N(open)(&tile, layer, rows, n, blocks, &seen);
+    neurons = BPI_N(open)(&tile, layer, rows, n, &seen);
+    if (!tile.sparse && outputs <= BPI_TILE / 2)
+        return BPI_N(forward_narrow)(layer, rows, n, out);
+    tile.blocks = BPI_N(list_all)(inputs, blocks);
     for (j = 0; j < outputs; j += neurons)
         BPI_N(forward_group)(&tile, rows, n, j, bpi_min(j + neurons, outputs), far, blocks, &seen,
                              out);
@@ -4385,7 +4486,8 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
         BPI_N(descend)(layer, delta, outputs, a, n, eta);
         return next ? BPI_N(forward)(layer, next, m, blocks, out) : 0;
     }
-    neurons = BPI_N(open)(&tile, layer, next, m, blocks, &seen);
+    neurons = BPI_N(open)(&tile, layer, next, m, &seen);
+    tile.blocks = BPI_N(list_all)(inputs, blocks);
     for (j = 0; j < outputs; j += neurons) {
         bp_layer group = *layer;
         group.outputs = (int)bpi_min(neurons, outputs - j);
