@@ -915,8 +915,8 @@ static int bpi_threads(int wanted)
     return threads < 1 ? 1 : threads < most ? threads : most;
 }
 
-/* Do the next examples go forward as the weights are passed over for an update? That pays for single
- * examples and for weights that do not stay in a cache until they are needed again. */
+/* Do the next examples go forward as the weights are passed over for an update? That pays for
+ * single examples and for weights that do not stay in a cache until they are needed again. */
 static int bpi_goes_ahead(const bp_net *net, const bp_data *data, const bpi_space *space)
 {
     return data->inputs && (space->rows == 1 || (space->threads == 1 &&
@@ -1064,8 +1064,7 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        const bp_real found = bpi_kernels_of(net)->forward(
-            layer, &a, n, blocks, out);
+        const bp_real found = bpi_kernels_of(net)->forward(layer, &a, n, blocks, out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
         a.dense = 1;
@@ -3634,23 +3633,9 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *a, const bp_rea
         BPI_N(add)(&s[r], BPI_N(load_part)(a[r] + k, part), &four);
 }
 
-/* The same for one example and eight neurons */
-BPI_LOCAL void BPI_N(dots_one)(const bp_real *a, const bp_real *const *w, size_t k, size_t part,
-                               BPI_FOUR *s)
-{
-    const BPI_V x = BPI_N(load_part)(a + k, part);
-    int f;
-    BPI_UNROLL
-    for (f = 0; f < 2; f++, w += 4) {
-        s[f].a = BPI_MADD(x, BPI_N(load_part)(w[0] + k, part), s[f].a);
-        s[f].b = BPI_MADD(x, BPI_N(load_part)(w[1] + k, part), s[f].b);
-        s[f].c = BPI_MADD(x, BPI_N(load_part)(w[2] + k, part), s[f].c);
-        s[f].d = BPI_MADD(x, BPI_N(load_part)(w[3] + k, part), s[f].d);
-    }
-}
-
 /* The tile's dot products with the neurons from j on over n blocks from b on; with the last of
- * them goes the tail behind the last whole block. On the way they are kept in sums; the end is z. */
+ * them goes the tail behind the last whole block. On the way they are kept in sums; in the end
+ * they are z. */
 BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j, size_t b, size_t n,
                               BPI_FOUR (*sums)[BPI_TILE])
 {
@@ -3762,43 +3747,53 @@ BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer)
     return row > 4096 && row * (size_t)layer->outputs > 1024 * 1024;
 }
 
-/* A single example: eight neurons at a time, as fewer sums would wait for one another. */
-BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows, int far,
+/* The dot products of one example with four neurons from j on; behind the last it is the last. */
+BPI_LOCAL void BPI_N(four_dots)(const bp_layer *layer, const bp_real *a, const uint32_t *blocks,
+                                size_t j, int far, BPI_FOUR *sum)
+{
+    const size_t inputs = (size_t)layer->inputs, tail = inputs % BPI_LANES;
+    const size_t last = (size_t)layer->outputs - 1, first = bpi_min(j, last), left = last - first;
+    const size_t apart[3] = { bpi_min(1, left) * inputs, bpi_min(2, left) * inputs,
+                              bpi_min(3, left) * inputs };
+    const bp_real *w = layer->weights + first * inputs;
+    BPI_FOUR s;
+    size_t b, v, m;
+    for (v = 0; v < BPI_LANES; v += BPI_W) {
+        BPI_N(clear)(&s);
+        for (b = 1; b <= blocks[0]; b++) {
+            BPI_N(dots)(1, &a, w, apart, blocks[b] + v, BPI_W, &s);
+            for (m = 4; m < 8 && far; m++)
+                BPI_PREFETCH((const void *)((uintptr_t)(w + blocks[b]) +
+                                            m * inputs * sizeof(bp_real)));
+        }
+        if (tail > v)
+            BPI_N(dots)(1, &a, w, apart, inputs - tail + v, BPI_N(part)(tail, v), &s);
+        if (v > 0)
+            BPI_N(join)(sum, &s);
+        else
+            *sum = s;
+    }
+}
+
+/* A single example: its rows of weights come from a cache, and four at a time come fastest. */
+BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows,
                                              uint32_t *blocks, bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const size_t tail = inputs % BPI_LANES;
-    const bp_real *a = bpi_row(rows, 0), *w[8];
+    const int far = BPI_N(is_far)(layer);
+    const bp_real *a = bpi_row(rows, 0);
     BPI_V seen = BPI_SET1(0);
-    size_t j, m, b, v;
+    size_t j, m;
     BPI_N(fetch)(rows, 1, 1, inputs);
     if (rows->dense)
         (void)BPI_N(list_all)(inputs, blocks);
     else
         BPI_N(list_blocks)(&a, 1, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
-        BPI_FOUR s[2], half[2];
+        BPI_FOUR s[2];
         BPI_N(eight) z;
-        for (m = 0; m < 8; m++)
-            w[m] = layer->weights + bpi_min(j + m, outputs - 1) * inputs;
-        BPI_N(clear)(&half[0]);
-        BPI_N(clear)(&half[1]);
-        for (v = 0; v < BPI_LANES; v += BPI_W) {
-            BPI_N(clear)(&s[0]);
-            BPI_N(clear)(&s[1]);
-            for (b = 1; b <= blocks[0]; b++) {
-                for (m = 0; m < 8 && far; m++)
-                    BPI_PREFETCH((const void *)((uintptr_t)(w[m] + blocks[b]) +
-                                                8 * inputs * sizeof(bp_real)));
-                BPI_N(dots_one)(a, w, blocks[b] + v, BPI_W, s);
-            }
-            if (tail > v)
-                BPI_N(dots_one)(a, w, inputs - tail + v, BPI_N(part)(tail, v), s);
-            for (m = 0; m < 2 && v > 0; m++)
-                BPI_N(join)(&s[m], &half[m]);
-            for (m = 0; m < 2 && v + BPI_W < BPI_LANES; m++)
-                half[m] = s[m];
-        }
+        BPI_N(four_dots)(layer, a, blocks, j, far, &s[0]);
+        BPI_N(four_dots)(layer, a, blocks, j + 4, far, &s[1]);
         BPI_N(fold)(&s[0], &s[1], z);
         for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
             const size_t part = BPI_N(part)(outputs - j, m);
@@ -3816,13 +3811,14 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
 {
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t line = BPI_ALIGN / sizeof(bp_real);
     size_t neurons = outputs;
     if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
     tile->layer = layer;
     tile->sparse = BPI_N(is_sparse)(rows, n, inputs);
     tile->seen = tile->sparse || rows->dense ? NULL : seen;
-    tile->share = inputs * 4 / neurons / BPI_ALIGN * BPI_ALIGN + BPI_ALIGN;
+    tile->share = (inputs * 4 / neurons / line + 1) * line;
     return neurons;
 }
 
@@ -3965,7 +3961,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     BPI_N(tile) tile;
     size_t j, neurons;
     if (n == 1)
-        return BPI_N(forward_one)(layer, rows, far, blocks, out);
+        return BPI_N(forward_one)(layer, rows, blocks, out);
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
     neurons = BPI_N(open)(&tile, layer, rows, n, &seen);
@@ -4300,8 +4296,8 @@ BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, siz
         else                                                                                       \
             BPI_N(descend_column)(count, column, begun, 0, first, neurons, w, inputs, eta);        \
     }
-BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4)
-BPI_COLUMN(5) BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
+BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4) BPI_COLUMN(5)
+BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
 #undef BPI_COLUMN
 
 /* The weights' part of descend where many blocks of a are zero. */
@@ -4311,8 +4307,8 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
 {
     static void (*const columns[])(BPI_N(column) *, size_t, int, size_t, size_t, bp_real *, size_t,
                                    bp_real) = {
-        BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4),
-        BPI_N(column5), BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
+        BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4), BPI_N(column5),
+        BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
     };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const bp_real *a[BPI_ROWS];

@@ -564,9 +564,10 @@ static bp_status ahead_fetch(void *user, const size_t *indices, size_t n, bp_rea
                              bp_real *targets)
 {
     const ahead *s = (const ahead *)user;
-    CHECK(n == 1, "%zu examples at once", n);
-    memcpy(inputs, s->x + *indices * s->n_0, s->n_0 * sizeof(bp_real));
-    memcpy(targets, s->y + *indices * s->n_L, s->n_L * sizeof(bp_real));
+    for (; n > 0; n--, indices++, inputs += s->n_0, targets += s->n_L) {
+        memcpy(inputs, s->x + *indices * s->n_0, s->n_0 * sizeof(bp_real));
+        memcpy(targets, s->y + *indices * s->n_L, s->n_L * sizeof(bp_real));
+    }
     return BP_OK;
 }
 
@@ -658,6 +659,38 @@ static void test_ahead(void)
                 compare_ahead(shapes[shape], layers, &s, EXAMPLES, 0);
             }
         }
+}
+
+/* Weights that no cache holds: batches go ahead too, in groups of neurons, of which the last are
+ * few; and the last batch is a single example. What is fetched does not go ahead. */
+static void test_ahead_in_batches(void)
+{
+    enum { EXAMPLES = 15, N_0 = 3000, N_L = 3 };
+    static const int widths[] = { N_0, 1410, N_L };
+    static bp_real in[EXAMPLES * N_0], out[EXAMPLES * N_L];
+    ahead s = { in, out, N_0, N_L, 0, 0 };
+    bp_data data = { EXAMPLES, in, out, NULL, NULL };
+    bp_data fetched = { EXAMPLES, NULL, NULL, ahead_fetch, NULL };
+    bp_training training = settings(2, 7, 1.5);
+    uint64_t state = 6;
+    size_t i;
+    fetched.user = &s;
+    training.threads = 1;
+    for (i = 0; i < EXAMPLES * N_0; i++)
+        in[i] = (bp_real)ref_random(&state);
+    for (i = 0; i < EXAMPLES * N_L; i++)
+        out[i] = (bp_real)(0.5 + 0.4 * ref_random(&state));
+    for (; training.in_order < 2; training.in_order++) {
+        bp_net *a = create(widths, 3, 22), *b = create(widths, 3, 22);
+        CHECK(bp_workspace_size(a, &data, &training) >
+                  bp_workspace_size(a, &fetched, &training) - 7 * (N_0 + N_L) * sizeof(bp_real),
+              "room for the activations of the next batch");
+        CHECK(bp_train(a, &data, &training) == BP_OK, "in memory");
+        CHECK(bp_train(b, &fetched, &training) == BP_OK, "fetched");
+        check_same_parameters(a, b, "batches that go ahead");
+        bp_free(a);
+        bp_free(b);
+    }
 }
 
 /* ---- what is not finite ---- */
@@ -1110,6 +1143,7 @@ int main(void)
     test_reports();
     test_stop();
     test_ahead();
+    test_ahead_in_batches();
     test_bad_numbers();
     test_bad_numbers_when_reading();
     test_overflow();
