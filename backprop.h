@@ -4053,7 +4053,7 @@ BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int wha
         BPI_UNROLL
         for (v = 0; v < wides; v++)
             BPI_N(finish)(what, s[r][v], out + (size_t)v * BPI_WW, beside + (size_t)v * BPI_WW,
-                          left, eta);
+                          v + 1 < wides ? BPI_WW : left, eta);
     }
 }
 
@@ -4066,19 +4066,19 @@ BPI_LOCAL void BPI_N(fetch_tile)(uintptr_t address)
         BPI_PREFETCH((const void *)(address + i - 1));
 }
 
-/* Tiles along as many rows of out, so many vectors wide (a single one may be a part), for columns
- * k ... k_end-1. */
-BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const BPI_N(rows) *rows, size_t k,
-                              size_t k_end)
+/* Tiles along as many rows of out, so many vectors wide (unless they are whole, the last may be a
+ * part), for columns k ... k_end-1. */
+BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
+                              const BPI_N(rows) *rows, size_t k, size_t k_end)
 {
     const size_t width = rows->width, count = rows->count, first = k;
     const size_t columns = (size_t)wides * BPI_WW;
-    const int what = rows->what, begun = rows->begun, whole = wides == BPI_N(wides);
+    const int what = rows->what, begun = rows->begun;
     const int far = whole && rows->far, out_far = whole && rows->out_far;
     size_t t;
     int r, v;
     for (; k < k_end; k += columns) {
-        const size_t left = wides > 1 ? columns : width - k;
+        const size_t left = whole ? BPI_WW : width - k - (columns - BPI_WW);
         bp_real *out = rows->out + k;
         const bp_real *beside = rows->beside + k, *c = rows->c;
         /* the next tile's: behind this one, or in the rows below */
@@ -4092,14 +4092,14 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const BPI_N(rows)
             BPI_UNROLL
             for (v = 0; v < wides; v++)
                 s[r][v] = begun ? BPI_N(wide_load)(out + (size_t)r * width + (size_t)v * BPI_WW,
-                                                   left)
+                                                   v + 1 < wides ? BPI_WW : left)
                                 : BPI_WIDE_SET1(0);
         }
         for (t = 0; t < count; t++, c += tall) {
             const bp_real *x = rows->x[t] + k;
             BPI_UNROLL
             for (v = 0; v < wides; v++)
-                y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, left);
+                y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left);
             if (far)
                 BPI_N(fetch_tile)((uintptr_t)x + 4 * sizeof(BPI_V));
             BPI_UNROLL
@@ -4129,7 +4129,7 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(r
                                   const bp_real *c, size_t k, size_t k_end)
 {
     const size_t most = k + (k_end - k) / (4 * BPI_W) * (4 * BPI_W);
-    const size_t two = most + (k_end - most) / (2 * BPI_WW) * (2 * BPI_WW);
+    const size_t two = most + (k_end - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
     const size_t c_row = job->c_row, c_step = job->c_step;
     bp_real *to = rows->c;
     size_t t;
@@ -4139,9 +4139,9 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(r
         for (r = 0; r < tall; r++)
             to[r] = c[(size_t)r * c_row];
     }
-    BPI_N(combine)(tall, BPI_N(wides), rows, k, most);
-    BPI_N(combine)(tall, 2, rows, most, two);
-    BPI_N(combine)(tall, 1, rows, two, k_end);
+    BPI_N(combine)(tall, BPI_N(wides), 1, rows, k, most);
+    BPI_N(combine)(tall, 2, 0, rows, most, bpi_min(two, k_end));
+    BPI_N(combine)(tall, 1, 0, rows, two, k_end);
 }
 
 #define BPI_COMBINE(tall)                                                                         \
