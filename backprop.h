@@ -1379,7 +1379,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
         bp_real error = l < last || squares >= (double)BPI_REAL_MAX
                             ? bpi_kernels_of(net)->largest(&delta, n)
                             : (bp_real)(squares + 1) * run->pass.scale;
-        bp_real bound = (bp_real)n * error * input;
+        bp_real bound = (bp_real)(int)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && bpi_is_number((double)most))
             most = bound;
@@ -1411,13 +1411,14 @@ static void bpi_descend_ahead(bpi_run *run)
     bpi_pass *pass = &run->pass;
     bp_real **passed = space->a;
     const size_t n = pass->n;
-    bpi_rows a = pass->x, next = bpi_rows_from(&a, n);
+    const bpi_rows *next = &pass->x;
+    bpi_rows a = pass->x, a_next;
     int l;
-    pass->ahead = space->next && next.ahead > 0;
+    bpi_skip(&pass->x, n);
+    bpi_skip(&pass->y, n);
+    pass->ahead = space->next && next->ahead > 0;
     if (pass->ahead) {
-        bpi_skip(&pass->x, n);
-        bpi_skip(&pass->y, n);
-        pass->n = bpi_min(run->batch, next.ahead);
+        pass->n = bpi_min(run->batch, next->ahead);
         pass->scale = bpi_error_scale(net, pass->n);
         space->a = space->next;
         space->next = passed;
@@ -1426,12 +1427,13 @@ static void bpi_descend_ahead(bpi_run *run)
         bp_real *out = pass->ahead ? space->a[l] : NULL;
         const bp_real found = bpi_kernels_of(net)->descend_ahead(
             &net->layers[l], space->delta[l], &a, n, run->eta, space->blocks,
-            pass->ahead ? &next : NULL, pass->n, out);
+            pass->ahead ? next : NULL, pass->n, out);
         if (l == 0)
             space->largest[0] = found;
         a = bpi_matrix(passed[l], net->layers[l].outputs);
-        next = bpi_matrix(out, net->layers[l].outputs);
-        a.dense = next.dense = 1;
+        a_next = bpi_matrix(out, net->layers[l].outputs);
+        a.dense = a_next.dense = 1;
+        next = &a_next;
     }
 }
 
@@ -4431,6 +4433,7 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
     BPI_N(fetch)(next, 1, 1, inputs);
     BPI_N(list_blocks)(a, 2, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
+        BPI_UNROLL
         for (m = 0; m < 8; m++)
             sum[m] = BPI_SET1(0);
         for (m = 0; m < 8 && j + m < outputs; m += n) {
