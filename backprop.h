@@ -1379,7 +1379,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
         bp_real error = l < last || squares >= (double)BPI_REAL_MAX
                             ? bpi_kernels_of(net)->largest(&delta, n)
                             : (bp_real)(squares + 1) * run->pass.scale;
-        bp_real bound = (bp_real)n * error * input;
+        bp_real bound = (bp_real)(int)n * error * input;
         /* once not a number, always not a number: an infinite input meets errors of zero */
         if (!(bound <= most) && bpi_is_number((double)most))
             most = bound;
@@ -1411,13 +1411,14 @@ static void bpi_descend_ahead(bpi_run *run)
     bpi_pass *pass = &run->pass;
     bp_real **passed = space->a;
     const size_t n = pass->n;
-    bpi_rows a = pass->x, next = bpi_rows_from(&a, n);
+    const bpi_rows *next = &pass->x;
+    bpi_rows a = pass->x, a_next;
     int l;
-    pass->ahead = space->next && next.ahead > 0;
+    bpi_skip(&pass->x, n);
+    bpi_skip(&pass->y, n);
+    pass->ahead = space->next && next->ahead > 0;
     if (pass->ahead) {
-        bpi_skip(&pass->x, n);
-        bpi_skip(&pass->y, n);
-        pass->n = bpi_min(run->batch, next.ahead);
+        pass->n = bpi_min(run->batch, next->ahead);
         pass->scale = bpi_error_scale(net, pass->n);
         space->a = space->next;
         space->next = passed;
@@ -1426,12 +1427,13 @@ static void bpi_descend_ahead(bpi_run *run)
         bp_real *out = pass->ahead ? space->a[l] : NULL;
         const bp_real found = bpi_kernels_of(net)->descend_ahead(
             &net->layers[l], space->delta[l], &a, n, run->eta, space->blocks,
-            pass->ahead ? &next : NULL, pass->n, out);
+            pass->ahead ? next : NULL, pass->n, out);
         if (l == 0)
             space->largest[0] = found;
         a = bpi_matrix(passed[l], net->layers[l].outputs);
-        next = bpi_matrix(out, net->layers[l].outputs);
-        a.dense = next.dense = 1;
+        a_next = bpi_matrix(out, net->layers[l].outputs);
+        a.dense = a_next.dense = 1;
+        next = &a_next;
     }
 }
 
@@ -4053,7 +4055,7 @@ BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int wha
         BPI_UNROLL
         for (v = 0; v < wides; v++)
             BPI_N(finish)(what, s[r][v], out + (size_t)v * BPI_WW, beside + (size_t)v * BPI_WW,
-                          left, eta);
+                          v + 1 < wides ? BPI_WW : left, eta);
     }
 }
 
@@ -4066,19 +4068,19 @@ BPI_LOCAL void BPI_N(fetch_tile)(uintptr_t address)
         BPI_PREFETCH((const void *)(address + i - 1));
 }
 
-/* Tiles along as many rows of out, so many vectors wide (a single one may be a part), for columns
- * k ... k_end-1. */
-BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const BPI_N(rows) *rows, size_t k,
-                              size_t k_end)
+/* Tiles along as many rows of out, so many vectors wide (unless they are whole, the last may be a
+ * part), for columns k ... k_end-1. */
+BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
+                              const BPI_N(rows) *rows, size_t k, size_t k_end)
 {
     const size_t width = rows->width, count = rows->count, first = k;
     const size_t columns = (size_t)wides * BPI_WW;
-    const int what = rows->what, begun = rows->begun, whole = wides == BPI_N(wides);
+    const int what = rows->what, begun = rows->begun;
     const int far = whole && rows->far, out_far = whole && rows->out_far;
     size_t t;
     int r, v;
     for (; k < k_end; k += columns) {
-        const size_t left = wides > 1 ? columns : width - k;
+        const size_t left = whole ? BPI_WW : width - k - (columns - BPI_WW);
         bp_real *out = rows->out + k;
         const bp_real *beside = rows->beside + k, *c = rows->c;
         /* the next tile's: behind this one, or in the rows below */
@@ -4092,14 +4094,14 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const BPI_N(rows)
             BPI_UNROLL
             for (v = 0; v < wides; v++)
                 s[r][v] = begun ? BPI_N(wide_load)(out + (size_t)r * width + (size_t)v * BPI_WW,
-                                                   left)
+                                                   v + 1 < wides ? BPI_WW : left)
                                 : BPI_WIDE_SET1(0);
         }
         for (t = 0; t < count; t++, c += tall) {
             const bp_real *x = rows->x[t] + k;
             BPI_UNROLL
             for (v = 0; v < wides; v++)
-                y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, left);
+                y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left);
             if (far)
                 BPI_N(fetch_tile)((uintptr_t)x + 4 * sizeof(BPI_V));
             BPI_UNROLL
@@ -4129,7 +4131,7 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(r
                                   const bp_real *c, size_t k, size_t k_end)
 {
     const size_t most = k + (k_end - k) / (4 * BPI_W) * (4 * BPI_W);
-    const size_t two = most + (k_end - most) / (2 * BPI_WW) * (2 * BPI_WW);
+    const size_t two = most + (k_end - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
     const size_t c_row = job->c_row, c_step = job->c_step;
     bp_real *to = rows->c;
     size_t t;
@@ -4139,9 +4141,9 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(r
         for (r = 0; r < tall; r++)
             to[r] = c[(size_t)r * c_row];
     }
-    BPI_N(combine)(tall, BPI_N(wides), rows, k, most);
-    BPI_N(combine)(tall, 2, rows, most, two);
-    BPI_N(combine)(tall, 1, rows, two, k_end);
+    BPI_N(combine)(tall, BPI_N(wides), 1, rows, k, most);
+    BPI_N(combine)(tall, 2, 0, rows, most, bpi_min(two, k_end));
+    BPI_N(combine)(tall, 1, 0, rows, two, k_end);
 }
 
 #define BPI_COMBINE(tall)                                                                         \
@@ -4431,6 +4433,7 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
     BPI_N(fetch)(next, 1, 1, inputs);
     BPI_N(list_blocks)(a, 2, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
+        BPI_UNROLL
         for (m = 0; m < 8; m++)
             sum[m] = BPI_SET1(0);
         for (m = 0; m < 8 && j + m < outputs; m += n) {
