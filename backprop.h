@@ -4427,7 +4427,7 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
     BPI_N(eight) z;
     size_t j, m, n;
     /* without a next example this one takes its place, and what comes of it is not used */
-    next = out ? next : rows;
+    next = next ? next : rows;
     a[0] = bpi_row(rows, 0);
     a[1] = bpi_row(next, 0);
     BPI_N(fetch)(next, 1, 1, inputs);
