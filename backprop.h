@@ -1074,25 +1074,35 @@ static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_
 
 /* ---- cost and errors (C, B1, B2) ---- */
 
-/* sum_j (a_j - y_j)^2 over n examples. The square of a float is exact in a double, so that there
- * is one rounding an addition; four partial sums an example do not wait for one another. */
-static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y, size_t n)
+/* Every fourth (a_j - y_j)^2 from the j-th on, added up. The square of a float is exact in a
+ * double, so that there is one rounding an addition. */
+static double bpi_some_squares(const bp_net *net, const bp_real *a, const bp_real *target, size_t j)
 {
     const size_t outputs = (size_t)bpi_outputs(net);
     double sum = 0;
-    size_t i, j;
-    for (i = 0; i < n; i++, a += outputs) {
-        const bp_real *target = bpi_row(y, i);
-        double part[4] = { 0, 0, 0, 0 };
-        for (j = 0; j < outputs; j++) {
-            bp_real e = a[j] - target[j];
+    for (; j < outputs; j += 4) {
+        bp_real e = a[j] - target[j];
 #ifdef BACKPROP_DOUBLE
-            part[j % 4] = bpi_kernels_of(net)->fma(e, e, part[j % 4]);
+        sum = bpi_kernels_of(net)->fma(e, e, sum);
 #else
-            part[j % 4] += (double)e * (double)e;
+        sum += (double)e * (double)e;
 #endif
-        }
-        sum += (part[0] + part[2]) + (part[1] + part[3]);
+    }
+    return sum;
+}
+
+/* sum_j (a_j - y_j)^2 over n examples: four partial sums an example do not wait for one another. */
+static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y, size_t n)
+{
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++, a += bpi_outputs(net)) {
+        const bp_real *target = bpi_row(y, i);
+        double even = bpi_some_squares(net, a, target, 0);
+        double odd = bpi_some_squares(net, a, target, 1);
+        even += bpi_some_squares(net, a, target, 2);
+        odd += bpi_some_squares(net, a, target, 3);
+        sum += even + odd;
     }
     return sum;
 }
