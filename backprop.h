@@ -916,7 +916,8 @@ static int bpi_threads(int wanted)
 }
 
 /* Do the next examples go forward as the weights are passed over for an update? That pays for
- * single examples and for weights that do not stay in a cache until they are needed again. */
+ * single examples and for more than 16 MB of weights, which no cache keeps until they are needed
+ * again; and takes one thread, and examples that are there without being fetched. */
 static int bpi_goes_ahead(const bp_net *net, const bp_data *data, const bpi_space *space)
 {
     return data->inputs && (space->rows == 1 || (space->threads == 1 &&
@@ -3425,7 +3426,7 @@ BPI_LOCAL BPI_V BPI_N(block)(const bp_real *a)
     return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
 }
 
-/* Lists every block; the number of them stands in front. */
+/* Lists every block; the number of them stands in front. Returns the list. */
 BPI_TARGET static const uint32_t *BPI_N(list_all)(size_t inputs, uint32_t *blocks)
 {
     size_t b;
