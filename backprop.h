@@ -551,6 +551,9 @@ typedef struct bpi_rows {
     const size_t *index;
     size_t ahead; /* rows that exist, those of the next batches included: worth fetching early */
     int dense;    /* activations, which are never zero and at most 1 */
+    /* NULL; or, where many inputs are zero, bpi_marks(stride) bytes a row, which forward fills for
+     * descend: 1 for each block that is not all zero */
+    uint8_t *marks;
 } bpi_rows;
 
 /* The inner loops. */
@@ -865,7 +868,7 @@ static int bpi_outputs(const bp_net *net)
 /* The largest magnitude among the parameters; more than any number if one is not finite. */
 static bp_real bpi_largest_parameter(const bp_net *net)
 {
-    const bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, 0 };
+    const bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, 0, NULL };
     return bpi_kernels_of(net)->largest(&all, 1);
 }
 
@@ -880,6 +883,7 @@ typedef struct bpi_space {
     bp_real **a;      /* a[l]: rows x outputs of layers[l] */
     bp_real **delta;  /* delta[l]: likewise */
     bp_real **next;   /* like a, for the examples after these; or NULL */
+    uint8_t *marks, *next_marks; /* of these, and those after them: see bpi_rows */
     bp_real *inputs;  /* rows x n_0, for fetch */
     bp_real *targets;
     size_t *order;     /* a permutation of the set, or rows indices for fetch */
@@ -896,10 +900,27 @@ static size_t bpi_widest(const bp_net *net, int first)
     return (size_t)widest;
 }
 
+/* Bytes to mark the blocks of so many inputs, and zeros up to a multiple of eight. */
+static size_t bpi_marks(size_t inputs)
+{
+    return (inputs / BPI_LANES + 7) / 8 * 8;
+}
+
+/* Lists which of n rows have a mark at that address, or in the rows' steps behind it; how many. */
+static size_t bpi_list_rows(const uint8_t *marks, size_t step, size_t n, uint8_t *list)
+{
+    size_t i, count = 0;
+    for (i = 0; i < n; i++, marks += step) {
+        list[count] = (uint8_t)i;
+        count += *marks;
+    }
+    return count;
+}
+
 /* Room for the list of blocks of any layer. */
 static size_t bpi_block_count(const bp_net *net)
 {
-    return bpi_widest(net, 0) / BPI_LANES + 2;
+    return bpi_widest(net, 0) / BPI_LANES + 9;
 }
 
 static size_t bpi_min(size_t a, size_t b)
@@ -929,7 +950,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
                             const bp_data *data, const bp_training *training)
 {
     const int shuffled = training && !training->in_order;
-    const size_t layers = (size_t)net->layer_count;
+    const size_t layers = (size_t)net->layer_count, marks = bpi_marks((size_t)bpi_inputs(net));
     size_t batch = data->count, ahead;
     int l;
     memset(space, 0, sizeof *space);
@@ -943,8 +964,11 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     ahead = training && batch == space->rows && bpi_goes_ahead(net, data, space) ? batch : 0;
-    if (ahead)
+    space->marks = (uint8_t *)bpi_take(arena, space->rows, marks);
+    if (ahead) {
         space->next = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
+        space->next_marks = (uint8_t *)bpi_take(arena, ahead, marks);
+    }
     for (l = 0; l < net->layer_count; l++) {
         /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
         size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
@@ -1016,7 +1040,7 @@ static bp_status bpi_space_open(bpi_space *space, const bp_net *net, const bp_da
 
 static bpi_rows bpi_matrix(const bp_real *base, int width)
 {
-    bpi_rows rows = { base, (size_t)width, NULL, 0, 0 };
+    bpi_rows rows = { base, (size_t)width, NULL, 0, 0, NULL };
     return rows;
 }
 
@@ -1033,6 +1057,8 @@ static void bpi_skip(bpi_rows *rows, size_t i)
     else
         rows->base += rows->stride * i;
     rows->ahead = rows->ahead > i ? rows->ahead - i : 0;
+    if (rows->marks)
+        rows->marks += i * bpi_marks(rows->stride);
 }
 
 /* The same from row i on. */
@@ -1221,11 +1247,29 @@ static bp_real bpi_error_scale(const bp_net *net, size_t count)
 
 /* ---- examples ---- */
 
+/* Is it worth looking for zeros among n rows? Some blocks of two of them tell: of the first and the
+ * sixth, which have been fetched. A single one is looked through anyway. */
+static int bpi_is_sparse(const bpi_rows *rows, size_t n)
+{
+    const size_t step = (rows->stride / 128 + 1) * BPI_LANES;
+    size_t i, k, m, zeros = 0, total = 0;
+    for (i = 0; i < 2 && n > 1; i++) {
+        const bp_real *x = bpi_row(rows, i ? bpi_min(n, 6) - 1 : 0);
+        for (k = 0; k + BPI_LANES < rows->stride; k += step, total++) {
+            for (m = 0; m < BPI_LANES && x[k + m] == 0; m++) {
+            }
+            zeros += m == BPI_LANES;
+        }
+    }
+    return zeros * 4 > total;
+}
+
 /* Shows n examples from position first on: views into the matrices, or what fetch makes. */
 static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_space *space,
                           int shuffled, size_t first, size_t n, bpi_rows *x, bpi_rows *y)
 {
     size_t *order = space->order, i;
+    bp_status status;
     if (data->inputs) {
         *x = bpi_matrix(data->inputs, bpi_inputs(net));
         *y = bpi_matrix(data->targets, bpi_outputs(net));
@@ -1233,6 +1277,7 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
         x->ahead = data->count;
         *x = bpi_rows_from(x, first);
         *y = bpi_rows_from(y, first);
+        x->marks = bpi_is_sparse(x, n) ? space->marks : NULL;
         return BP_OK;
     }
     *x = bpi_matrix(space->inputs, bpi_inputs(net));
@@ -1242,7 +1287,10 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
     else
         for (i = 0; i < n; i++)
             order[i] = first + i;
-    return data->fetch(data->user, order, n, space->inputs, space->targets);
+    status = data->fetch(data->user, order, n, space->inputs, space->targets);
+    if (status == BP_OK && bpi_is_sparse(x, n))
+        x->marks = space->marks;
+    return status;
 }
 
 /* A permutation drawn by Fisher and Yates's shuffle from seed and epoch alone. */
@@ -1421,6 +1469,7 @@ static void bpi_descend_ahead(bpi_run *run)
     bpi_space *space = run->space;
     bpi_pass *pass = &run->pass;
     bp_real **passed = space->a;
+    uint8_t *passed_marks = space->marks;
     const size_t n = pass->n;
     const bpi_rows *next = &pass->x;
     bpi_rows a = pass->x, a_next;
@@ -1433,6 +1482,9 @@ static void bpi_descend_ahead(bpi_run *run)
         pass->scale = bpi_error_scale(net, pass->n);
         space->a = space->next;
         space->next = passed;
+        space->marks = space->next_marks;
+        space->next_marks = passed_marks;
+        pass->x.marks = bpi_is_sparse(&pass->x, pass->n) ? space->marks : NULL;
     }
     for (l = 0; l < net->layer_count; l++) {
         bp_real *out = pass->ahead ? space->a[l] : NULL;
@@ -1609,12 +1661,18 @@ BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real
 
 /* ---- prediction and evaluation ---- */
 
-/* Bytes to predict with that many rows (at most BPI_ROWS) at once: the activations of hidden layers
- * alternate between two buffers. 0 if they overflow. */
+/* Bytes each row takes of a workspace to predict in: the activations of hidden layers alternate
+ * between two buffers; and marks. */
+static size_t bpi_predict_row(const bp_net *net)
+{
+    return 2 * sizeof(bp_real) * bpi_widest(net, 1) + bpi_marks((size_t)bpi_inputs(net));
+}
+
+/* Bytes to predict with that many rows (at most BPI_ROWS) at once; 0 if they overflow. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows)
 {
-    const uint64_t size = 2 * BPI_ALIGN + bpi_block_count(net) * sizeof(uint32_t) +
-                          2 * sizeof(bp_real) * (uint64_t)bpi_widest(net, 1) * rows;
+    const uint64_t size = 3 * BPI_ALIGN + bpi_block_count(net) * sizeof(uint32_t) +
+                          bpi_predict_row(net) * (uint64_t)rows;
     return (size_t)size == size ? (size_t)size : 0;
 }
 
@@ -1626,16 +1684,17 @@ static void bpi_predict(const bp_net *net, const bp_real *inputs, size_t count, 
     bpi_arena arena = bpi_arena_at(workspace);
     uint32_t *blocks = (uint32_t *)bpi_take(&arena, bpi_block_count(net), sizeof(uint32_t));
     bp_real *buffer = (bp_real *)bpi_take(&arena, 2 * rows * width, sizeof(bp_real));
+    uint8_t *marks = (uint8_t *)bpi_take(&arena, rows, bpi_marks((size_t)bpi_inputs(net)));
     size_t n;
     for (; count; count -= n) {
         bpi_rows a = bpi_matrix(inputs, bpi_inputs(net));
         int l, last = net->layer_count - 1;
         n = bpi_min(count, rows);
+        a.marks = bpi_is_sparse(&a, n) ? marks : NULL;
         for (l = 0; l <= last; l++) {
             bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * width;
             bpi_kernels_of(net)->forward(&net->layers[l], &a, n, blocks, out);
-            a.base = out;
-            a.stride = (size_t)net->layers[l].outputs;
+            a = bpi_matrix(out, net->layers[l].outputs);
             a.dense = 1;
         }
         inputs += n * (size_t)bpi_inputs(net);
@@ -1656,7 +1715,7 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
         bpi_kernels_of(net)->predict_tiny(net, inputs, outputs);
         return BP_OK;
     }
-    row = 2 * sizeof(bp_real) * bpi_widest(net, 1);
+    row = bpi_predict_row(net);
     if (row * BPI_ROWS > size - need)
         rows = 1 + (size - need) / row;
     bpi_predict(net, inputs, count, outputs, workspace, bpi_min(rows, count));
@@ -2754,11 +2813,13 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_INLINE __forceinline
 #define BPI_UNROLL
 #define BPI_PREFETCH(p) ((void)(p))
+#define BPI_PREFETCH_SECOND(p) ((void)(p))
 #define BPI_TARGET_AVX2
 #define BPI_TARGET_AVX512
 #else
 #define BPI_INLINE inline __attribute__((always_inline))
 #define BPI_PREFETCH(p) __builtin_prefetch(p)
+#define BPI_PREFETCH_SECOND(p) __builtin_prefetch(p, 0, 2)
 #define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
 #if defined(__clang__)
@@ -3152,7 +3213,7 @@ typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
 #endif
 #define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NGE_UQ)) != 0)
 #define BPI_ANY_NOT_LE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NLE_UQ)) != 0)
-#define BPI_ANY_NONZERO(a) (!_mm256_testz_si256(BPI_BITS(a), BPI_BITS(a)))
+#define BPI_ANY_NONZERO(a) (_mm256_testz_si256(BPI_BITS(a), BPI_BITS(a)) ^ 1)
 #endif
 #endif
 
@@ -3436,7 +3497,8 @@ BPI_TARGET static const uint32_t *BPI_N(list_all)(size_t inputs, uint32_t *block
     return blocks;
 }
 
-/* Fetches the rows of inputs from `next` on while those before are computed with. */
+/* Fetches the rows of inputs from `next` on into the second cache while those before are computed
+ * with. */
 BPI_LOCAL void BPI_N(fetch)(const bpi_rows *rows, size_t next, size_t n, size_t inputs)
 {
     const size_t line = BPI_ALIGN / sizeof(bp_real);
@@ -3444,29 +3506,69 @@ BPI_LOCAL void BPI_N(fetch)(const bpi_rows *rows, size_t next, size_t n, size_t 
     for (; n && next < rows->ahead; n--, next++) {
         const bp_real *coming = bpi_row(rows, next);
         for (k = 0; k < inputs; k += line)
-            BPI_PREFETCH(coming + k);
+            BPI_PREFETCH_SECOND(coming + k);
     }
 }
 
-/* Lists the blocks of BPI_LANES inputs in which any of the examples is not zero; all their bits
+/* Marks the blocks of an example that are not all zero (see bpi_rows); all bits of its inputs are
+ * gathered in seen. */
+BPI_LOCAL void BPI_N(mark)(const bp_real *a, size_t inputs, uint8_t *marks, BPI_V *seen)
+{
+    const uint8_t *end = marks + bpi_marks(inputs);
+    BPI_V all = *seen;
+    size_t k;
+    for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
+        const BPI_V x = BPI_N(block)(a + k);
+        all = BPI_OR(all, x);
+        *marks++ = (uint8_t)BPI_ANY_NONZERO(x);
+    }
+    while (marks < end)
+        *marks++ = 0;
+    for (; k < inputs; k += BPI_W)
+        all = BPI_OR(all, BPI_N(load_part)(a + k, BPI_N(part)(inputs, k)));
+    *seen = all;
+}
+
+/* Lists the blocks that are marked for any of the rows. */
+BPI_LOCAL void BPI_N(list_marked)(const uint8_t *marks, size_t rows, size_t inputs,
+                                  uint32_t *blocks)
+{
+    const size_t step = bpi_marks(inputs);
+    size_t b, i, count = 0;
+    for (b = 0; b < step; b += 8, marks += 8) {
+        uint64_t eight, any = 0;
+        uint8_t each[8];
+        for (i = 0; i < rows; i++) {
+            memcpy(&eight, marks + i * step, 8);
+            any |= eight;
+        }
+        memcpy(each, &any, 8);
+        for (i = 0; i < 8; i++) {
+            blocks[count + 1] = (uint32_t)((b + i) * BPI_LANES);
+            count += each[i];
+        }
+    }
+    blocks[0] = (uint32_t)count;
+}
+
+/* Lists the blocks of BPI_LANES inputs in which any of two examples is not zero; all their bits
  * are gathered in seen. */
-BPI_LOCAL void BPI_N(list_blocks)(const bp_real *const *a, size_t rows, size_t inputs,
+BPI_LOCAL void BPI_N(list_blocks)(const bp_real *a, const bp_real *next, size_t inputs,
                                   uint32_t *blocks, BPI_V *seen)
 {
     BPI_V all = *seen;
-    size_t k, i, count = 0;
+    size_t k, count = 0;
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
-        BPI_V any = BPI_N(block)(a[0] + k);
-        for (i = 1; i < rows; i++)
-            any = BPI_OR(any, BPI_N(block)(a[i] + k));
+        const BPI_V any = BPI_OR(BPI_N(block)(a + k), BPI_N(block)(next + k));
         all = BPI_OR(all, any);
         blocks[count + 1] = (uint32_t)k;
         count += (size_t)BPI_ANY_NONZERO(any);
     }
     blocks[0] = (uint32_t)count;
-    for (; k < inputs; k += BPI_W)
-        for (i = 0; i < rows; i++)
-            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k)));
+    for (; k < inputs; k += BPI_W) {
+        all = BPI_OR(all, BPI_N(load_part)(a + k, BPI_N(part)(inputs, k)));
+        all = BPI_OR(all, BPI_N(load_part)(next + k, BPI_N(part)(inputs, k)));
+    }
     *seen = all;
 }
 
@@ -3480,22 +3582,6 @@ BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t f
         for (k = first; k < last; k += BPI_W)
             all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(last, k)));
     *seen = all;
-}
-
-/* Is it worth looking for zeros? Some blocks of two examples tell. */
-BPI_TARGET static int BPI_N(is_sparse)(const bpi_rows *a, size_t n, size_t inputs)
-{
-    const bp_real *sample[2];
-    const size_t step = (inputs / 1024 + 1) * BPI_LANES;
-    size_t k, i, total = 0, count = 0;
-    if (a->dense)
-        return 0;
-    sample[0] = bpi_row(a, 0);
-    sample[1] = bpi_row(a, n / 2);
-    for (k = 0; k + BPI_LANES <= inputs; k += step)
-        for (i = 0; i < 2; i++, total++)
-            count += (size_t)BPI_ANY_NONZERO(BPI_N(block)(sample[i] + k));
-    return count * 4 < total * 3;
 }
 
 /* The largest of a vector's lanes. */
@@ -3566,8 +3652,9 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_
 typedef struct BPI_N(tile) {
     const bp_layer *layer;
     const bp_real *a[BPI_TILE];
-    const bp_real *next[BPI_TILE]; /* the examples that follow, to be fetched meanwhile, */
-    size_t nexts, share;           /* and how much of each while one tile is computed */
+    const bp_real *next[BPI_TILE]; /* some of the examples to come, to be fetched meanwhile: */
+    size_t nexts, lines;           /* so many, so many lines each; */
+    size_t turns, share; /* one takes so many turns of four neurons, so many lines in each */
     int sparse; /* many inputs are zero: look for blocks of them */
     int far;    /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
@@ -3648,9 +3735,10 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *a, const bp_rea
 
 /* The tile's dot products with the neurons from j on over n blocks from b on; with the last of
  * them goes the tail behind the last whole block. On the way they are kept in sums; in the end
- * they are z. */
+ * they are z. Meanwhile some lines of what is coming are fetched, one after the other, and not into
+ * the first cache, which has no room for them. */
 BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j, size_t b, size_t n,
-                              BPI_FOUR (*sums)[BPI_TILE])
+                              const bp_real *coming, size_t lines, BPI_FOUR (*sums)[BPI_TILE])
 {
     const size_t inputs = (size_t)tile->layer->inputs, tail = inputs % BPI_LANES;
     const size_t outputs = (size_t)tile->layer->outputs;
@@ -3671,6 +3759,11 @@ BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j,
                 s[r] = sums[0][r];
         for (p = block; p < end; p++) {
             BPI_N(dots)(tall, tile->a, w, apart, *p + offset, BPI_W, s);
+            if (lines) {
+                BPI_PREFETCH_SECOND(coming);
+                coming += BPI_ALIGN / sizeof(bp_real);
+                lines--;
+            }
             /* from memory, the neurons that come next; the last have no next, but no pointer
              * behind the weights is made either */
             for (r = 0; tile->far && r < 4; r++)
@@ -3686,6 +3779,8 @@ BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j,
                 sums[0][r] = s[r];
         }
     }
+    for (; lines; lines--, coming += BPI_ALIGN / sizeof(bp_real))
+        BPI_PREFETCH_SECOND(coming);
     for (r = 0; last && r < tall && BPI_PARTS > 1; r++)
         BPI_N(join)(&s[r], &sums[-BPI_PARTS][r]);
     if (last)
@@ -3701,18 +3796,18 @@ BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t firs
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
     const size_t line = BPI_ALIGN / sizeof(bp_real), count = tile->blocks[0];
     BPI_N(sums) sums[TIMES];
-    size_t j, b, n, f, i, k;
+    size_t j, b, n, f;
     for (j = first; j < last; j += 4 * TIMES)
         for (b = 0; b == 0 || b < count; b += n ? n : 1) {
             n = count - b <= STRETCH ? count - b : bpi_min(STRETCH, (count - b + 1) / 2);
             for (f = j; f < j + 4 * TIMES && f < last; f += 4) {
-                const size_t from = f / 4 * tile->share;
-                for (i = 0; b == 0 && i < tile->nexts; i++)
-                    for (k = from; k < bpi_min(from + tile->share, inputs); k += line)
-                        BPI_PREFETCH(tile->next[i] + k);
+                const size_t r = f / 4 / tile->turns, from = f / 4 % tile->turns * tile->share;
+                const int fetches = b == 0 && r < tile->nexts && from < tile->lines;
+                const bp_real *coming = fetches ? tile->next[r] + from * line : NULL;
+                const size_t lines = fetches ? bpi_min(tile->share, tile->lines - from) : 0;
                 /* the last four may overlap those before */
                 BPI_N(stretch)(tall, tile, outputs < 4 ? 0 : bpi_min(f, outputs - 4), b, n,
-                               sums[(f - j) / 4]);
+                               coming, lines, sums[(f - j) / 4]);
                 if (f == 0 && tile->seen)
                     BPI_N(see)(tile->a, (size_t)tall, b * BPI_LANES,
                                b + n < count ? (b + n) * BPI_LANES : inputs, tile->seen);
@@ -3801,7 +3896,7 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
     if (rows->dense)
         (void)BPI_N(list_all)(inputs, blocks);
     else
-        BPI_N(list_blocks)(&a, 1, inputs, blocks, &seen);
+        BPI_N(list_blocks)(a, a, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
         BPI_FOUR s[2];
         BPI_N(eight) z;
@@ -3829,9 +3924,11 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
     if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
     tile->layer = layer;
-    tile->sparse = BPI_N(is_sparse)(rows, n, inputs);
+    tile->sparse = rows->marks != NULL;
     tile->seen = tile->sparse || rows->dense ? NULL : seen;
-    tile->share = (inputs * 4 / neurons / line + 1) * line;
+    tile->lines = (inputs + line - 1) / line;
+    tile->turns = neurons < 4 * BPI_TILE ? 1 : neurons / (4 * BPI_TILE);
+    tile->share = (tile->lines + tile->turns - 1) / tile->turns;
     return neurons;
 }
 
@@ -3846,21 +3943,25 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
         BPI_N(strip3), BPI_N(strip4), NULL, BPI_N(strip6)
 #endif
     };
+    enum { AHEAD = 6 }; /* examples between the one fetched and the one computed with */
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
     size_t i, r, tall;
     for (i = 0; i < n; i += tall) {
         tall = BPI_N(tall)(n - i);
         tile->far = far && i == 0;
         tile->out = out + i * outputs;
-        tile->nexts = outputs < 16 || i + tall >= rows->ahead
-                          ? 0
-                          : bpi_min(rows->ahead - i - tall, BPI_TILE);
+        tile->nexts =
+            outputs < 16 || i + AHEAD >= rows->ahead ? 0 : bpi_min(rows->ahead - i - AHEAD, tall);
         for (r = 0; r < tall; r++)
             tile->a[r] = bpi_row(rows, i + r);
         for (r = 0; r < tile->nexts; r++)
-            tile->next[r] = bpi_row(rows, i + tall + r);
-        if (tile->sparse)
-            BPI_N(list_blocks)(tile->a, tall, inputs, blocks, seen);
+            tile->next[r] = bpi_row(rows, i + AHEAD + r);
+        if (tile->sparse) {
+            uint8_t *marks = rows->marks + i * bpi_marks(inputs);
+            for (r = 0; r < tall && j == 0; r++)
+                BPI_N(mark)(tile->a[r], inputs, marks + r * bpi_marks(inputs), seen);
+            BPI_N(list_marked)(marks, tall, inputs, blocks);
+        }
         strip[tall](tile, j, last);
         if (last == outputs)
             BPI_N(activate)(tile->out, tall * outputs);
@@ -3973,7 +4074,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     size_t j, neurons;
-    if (n == 1)
+    if (n == 1 && !rows->marks)
         return BPI_N(forward_one)(layer, rows, blocks, out);
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
@@ -4019,7 +4120,7 @@ BPI_LOCAL BPI_WIDE BPI_N(wide_load)(const bp_real *p, size_t n)
 typedef struct BPI_N(job) {
     int what;
     const bp_real *c;
-    size_t c_row, c_step, n, width;
+    size_t c_row, c_step, n, width, first; /* only from column first on */
     bp_real *out;
     const bp_real *beside; /* for errors: a, laid out like out */
     bp_real eta;
@@ -4196,7 +4297,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
     for (t = 0; t < count; t++)
         rows.x[t] = bpi_row(x, first + t);
-    for (k = 0; k < job->width; k = end) {
+    for (k = job->first; k < job->width; k = end) {
         end = bpi_min(k + fit, job->width);
         for (i = 0; i < job->n; i += tall) {
             const bp_real *c = job->c + i * job->c_row + first * job->c_step;
@@ -4223,7 +4324,7 @@ BPI_TARGET static void BPI_N(hidden_error_of)(const bp_layer *layer, const bp_re
                                               size_t count, bp_real *delta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const BPI_N(job) job = { BPI_ERROR, above, outputs, 1, n, inputs, delta, a, 0 };
+    const BPI_N(job) job = { BPI_ERROR, above, outputs, 1, n, inputs, 0, delta, a, 0 };
     const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
     BPI_N(combine_rows)(&job, &w, first, count, first + count == outputs);
 }
@@ -4256,93 +4357,107 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
                                        const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const BPI_N(job) job = { BPI_GRADIENT, delta, 1, stride, outputs, inputs, dw, dw, 0 };
+    const BPI_N(job) job = { BPI_GRADIENT, delta, 1, stride, outputs, inputs, 0, dw, dw, 0 };
     BPI_N(combine_rows)(&job, a, 0, n, 1);
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
-/* The columns of one vector, and the examples that are not all zero there. */
+/* The columns of one vector in the weights of some neurons, at most BPI_N(neurons). */
 enum { BPI_N(neurons) = 64 };
 typedef struct BPI_N(column) {
-    size_t k, part; /* from column k on, so many */
-    const bp_real *a[BPI_ROWS], *delta[BPI_ROWS];
-    BPI_V sum[BPI_N(neurons)]; /* over the examples so far, for some neurons */
+    bp_real *w; /* of the first neuron; the others are so far apart: */
+    size_t inputs, neurons;
+    const bp_real *const *a; /* the examples' inputs, */
+    size_t k;                /* from this column on */
+    const bp_real *delta;    /* and their errors of these neurons, so far apart: */
+    size_t stride;
+    bp_real eta;
+    BPI_V sum[BPI_N(neurons)]; /* over the examples so far */
 } BPI_N(column);
 
-/* Those columns of the weights w of some neurons: count examples, from the begun-th on, stay in
- * registers and meet one neuron after the other. w_jk -= eta sum_i delta_ij a_ik after the last. */
-BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, size_t begun,
-                                     const int last, size_t first, size_t neurons, bp_real *w,
-                                     size_t inputs, bp_real eta)
+/* w_jk -= eta sum_i delta_ij a_ik: count examples, those in the list, stay in registers while one
+ * neuron after the other passes. */
+BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, const uint8_t *list,
+                                     const int begun, const int last)
 {
-    const BPI_V minus_eta = BPI_SET1(-eta);
-    const size_t part = column->part;
+    const BPI_V minus_eta = BPI_SET1(-column->eta);
+    const size_t neurons = column->neurons, inputs = column->inputs;
     const bp_real *delta[10];
+    bp_real *w = column->w;
     BPI_V x[10], *sum = column->sum;
     size_t j;
     int i;
     BPI_UNROLL
     for (i = 0; i < count; i++) {
-        delta[i] = column->delta[begun + (size_t)i] + first;
-        x[i] = BPI_N(load_part)(column->a[begun + (size_t)i] + column->k, part);
+        delta[i] = column->delta + list[i] * column->stride;
+        x[i] = BPI_LOAD(column->a[list[i]] + column->k);
     }
-    w += column->k;
     for (j = 0; j < neurons; j++, w += inputs) {
         BPI_V s = begun ? sum[j] : BPI_SET1(0);
         BPI_UNROLL
         for (i = 0; i < count; i++)
             s = BPI_MADD(BPI_SET1(delta[i][j]), x[i], s);
         if (last)
-            BPI_N(store_part)(w, part, BPI_MADD(minus_eta, s, BPI_N(load_part)(w, part)));
+            BPI_STORE(w, BPI_MADD(minus_eta, s, BPI_LOAD(w)));
         else
             sum[j] = s;
     }
 }
 
-#define BPI_COLUMN(count)                                                                          \
-    BPI_TARGET static void BPI_N(column##count)(BPI_N(column) *column, size_t begun, int last,     \
-                                                size_t first, size_t neurons, bp_real *w,          \
-                                                size_t inputs, bp_real eta)                        \
-    {                                                                                              \
-        if (last)                                                                                  \
-            BPI_N(descend_column)(count, column, begun, 1, first, neurons, w, inputs, eta);        \
-        else                                                                                       \
-            BPI_N(descend_column)(count, column, begun, 0, first, neurons, w, inputs, eta);        \
+#define BPI_COLUMN(count)                                                                         \
+    BPI_TARGET static void BPI_N(column##count)(BPI_N(column) *column, const uint8_t *list,       \
+                                                int begun, int last)                              \
+    {                                                                                             \
+        if (!last)                                                                                \
+            BPI_N(descend_column)(count, column, list, begun, 0);                                 \
+        else if (begun)                                                                           \
+            BPI_N(descend_column)(count, column, list, 1, 1);                                     \
+        else                                                                                      \
+            BPI_N(descend_column)(count, column, list, 0, 1);                                     \
     }
 BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4) BPI_COLUMN(5)
 BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
 #undef BPI_COLUMN
 
-/* The weights' part of descend where many blocks of a are zero. */
+/* The weights' part of descend where many blocks of a are zero: all columns but the last few, less
+ * than a block. Which examples count is listed for some blocks at once, as nothing is left to find
+ * out then when a guess of the processor's has failed. */
 BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_real *delta,
                                              size_t stride, const bpi_rows *rows, size_t n,
                                              bp_real eta)
 {
-    static void (*const columns[])(BPI_N(column) *, size_t, int, size_t, size_t, bp_real *, size_t,
-                                   bp_real) = {
+    static void (*const columns[])(BPI_N(column) *, const uint8_t *, int, int) = {
         BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4), BPI_N(column5),
         BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
     };
+    enum { SOME = 64 };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    const size_t step = bpi_marks(inputs), end = inputs / BPI_LANES * BPI_LANES;
     const bp_real *a[BPI_ROWS];
+    uint8_t list[SOME][BPI_ROWS + 1];
+    size_t counts[SOME], first, b, i, j;
     BPI_N(column) column;
-    size_t i, j, k, count;
     for (i = 0; i < n; i++)
         a[i] = bpi_row(rows, i);
-    for (k = 0; k < inputs; k += BPI_W) {
-        column.k = k;
-        column.part = BPI_N(part)(inputs, k);
-        for (i = count = 0; i < n; i++) {
-            column.a[count] = a[i];
-            column.delta[count] = delta + i * stride;
-            count += (size_t)BPI_ANY_NONZERO(BPI_N(load_part)(a[i] + k, column.part));
-        }
-        for (j = 0; j < outputs; j += BPI_N(neurons)) {
-            const size_t neurons = bpi_min(BPI_N(neurons), outputs - j);
-            for (i = 0; i < count; i += 10)
-                columns[bpi_min(10, count - i) - 1](&column, i, i + 10 >= count, j, neurons,
-                                                   layer->weights + j * inputs, inputs, eta);
-        }
+    column.inputs = inputs;
+    column.a = a;
+    column.stride = stride;
+    column.eta = eta;
+    for (first = 0; first < end; first += SOME * BPI_W) {
+        const size_t some = bpi_min(SOME, (end - first) / BPI_W);
+        for (b = 0; b < some; b++)
+            counts[b] = bpi_list_rows(rows->marks + (first + b * BPI_W) / BPI_LANES, step, n,
+                                      list[b]);
+        for (b = 0; b < some; b++)
+            for (j = 0; j < outputs; j += BPI_N(neurons)) {
+                column.k = first + b * BPI_W;
+                column.neurons = bpi_min(BPI_N(neurons), outputs - j);
+                column.w = layer->weights + j * inputs + column.k;
+                column.delta = delta + j;
+                for (i = 0; i < counts[b]; i += 10)
+                    columns[bpi_min(10, counts[b] - i) - 1](&column, list[b] + i, i > 0,
+                                                           i + 10 >= counts[b]);
+            }
     }
 }
 
@@ -4351,11 +4466,11 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     bp_real *w = layer->weights;
-    const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, w, w, eta };
-    if (BPI_N(is_sparse)(a, n, inputs))
+    const size_t first = a->marks ? inputs / BPI_LANES * BPI_LANES : 0;
+    const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, first, w, w, eta };
+    if (a->marks)
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
-    else
-        BPI_N(combine_rows)(&job, a, 0, n, 1);
+    BPI_N(combine_rows)(&job, a, 0, n, 1);
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
 }
 
@@ -4442,7 +4557,7 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
     a[0] = bpi_row(rows, 0);
     a[1] = bpi_row(next, 0);
     BPI_N(fetch)(next, 1, 1, inputs);
-    BPI_N(list_blocks)(a, 2, inputs, blocks, &seen);
+    BPI_N(list_blocks)(a[0], a[1], inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
         BPI_UNROLL
         for (m = 0; m < 8; m++)
