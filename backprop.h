@@ -3767,7 +3767,7 @@ BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j,
             /* from memory, the neurons that come next; the last have no next, but no pointer
              * behind the weights is made either */
             for (r = 0; tile->far && r < 4; r++)
-                BPI_PREFETCH((const void *)((uintptr_t)(w + *p) +
+                BPI_PREFETCH_SECOND((const void *)((uintptr_t)(w + *p) +
                                             (size_t)(4 + r) * inputs * sizeof(bp_real)));
         }
         part = last ? BPI_N(part)(tail, offset) : 0;
@@ -4362,14 +4362,14 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
-/* The columns of one vector in the weights of some neurons, at most BPI_N(neurons). */
+/* Some neurons, at most BPI_N(neurons), and what it takes to descend upon a vector's columns of their
+ * weights. */
 enum { BPI_N(neurons) = 64 };
 typedef struct BPI_N(column) {
-    bp_real *w; /* of the first neuron; the others are so far apart: */
+    bp_real *w; /* of the first neuron */
     size_t inputs, neurons;
-    const bp_real *const *a; /* the examples' inputs, */
-    size_t k;                /* from this column on */
-    const bp_real *delta;    /* and their errors of these neurons, so far apart: */
+    const bp_real *const *a; /* the examples' inputs */
+    const bp_real *delta;    /* their errors, so far apart: */
     size_t stride;
     bp_real eta;
     BPI_V sum[BPI_N(neurons)]; /* over the examples so far */
@@ -4377,20 +4377,20 @@ typedef struct BPI_N(column) {
 
 /* w_jk -= eta sum_i delta_ij a_ik: count examples, those in the list, stay in registers while one
  * neuron after the other passes. */
-BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, const uint8_t *list,
-                                     const int begun, const int last)
+BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, size_t k,
+                                     const uint8_t *list, const int begun, const int last)
 {
     const BPI_V minus_eta = BPI_SET1(-column->eta);
     const size_t neurons = column->neurons, inputs = column->inputs;
     const bp_real *delta[10];
-    bp_real *w = column->w;
+    bp_real *w = column->w + k;
     BPI_V x[10], *sum = column->sum;
     size_t j;
     int i;
     BPI_UNROLL
     for (i = 0; i < count; i++) {
         delta[i] = column->delta + list[i] * column->stride;
-        x[i] = BPI_LOAD(column->a[list[i]] + column->k);
+        x[i] = BPI_LOAD(column->a[list[i]] + k);
     }
     for (j = 0; j < neurons; j++, w += inputs) {
         BPI_V s = begun ? sum[j] : BPI_SET1(0);
@@ -4405,15 +4405,15 @@ BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, con
 }
 
 #define BPI_COLUMN(count)                                                                         \
-    BPI_TARGET static void BPI_N(column##count)(BPI_N(column) *column, const uint8_t *list,       \
-                                                int begun, int last)                              \
+    BPI_TARGET static void BPI_N(column##count)(BPI_N(column) *column, size_t k,                  \
+                                                const uint8_t *list, int begun, int last)         \
     {                                                                                             \
         if (!last)                                                                                \
-            BPI_N(descend_column)(count, column, list, begun, 0);                                 \
+            BPI_N(descend_column)(count, column, k, list, begun, 0);                              \
         else if (begun)                                                                           \
-            BPI_N(descend_column)(count, column, list, 1, 1);                                     \
+            BPI_N(descend_column)(count, column, k, list, 1, 1);                                  \
         else                                                                                      \
-            BPI_N(descend_column)(count, column, list, 0, 1);                                     \
+            BPI_N(descend_column)(count, column, k, list, 0, 1);                                  \
     }
 BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4) BPI_COLUMN(5)
 BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
@@ -4426,7 +4426,7 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
                                              size_t stride, const bpi_rows *rows, size_t n,
                                              bp_real eta)
 {
-    static void (*const columns[])(BPI_N(column) *, const uint8_t *, int, int) = {
+    static void (*const columns[])(BPI_N(column) *, size_t, const uint8_t *, int, int) = {
         BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4), BPI_N(column5),
         BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
     };
@@ -4448,16 +4448,16 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
         for (b = 0; b < some; b++)
             counts[b] = bpi_list_rows(rows->marks + (first + b * BPI_W) / BPI_LANES, step, n,
                                       list[b]);
-        for (b = 0; b < some; b++)
-            for (j = 0; j < outputs; j += BPI_N(neurons)) {
-                column.k = first + b * BPI_W;
-                column.neurons = bpi_min(BPI_N(neurons), outputs - j);
-                column.w = layer->weights + j * inputs + column.k;
-                column.delta = delta + j;
+        for (j = 0; j < outputs; j += BPI_N(neurons)) {
+            column.neurons = bpi_min(BPI_N(neurons), outputs - j);
+            column.w = layer->weights + j * inputs;
+            column.delta = delta + j;
+            for (b = 0; b < some; b++)
                 for (i = 0; i < counts[b]; i += 10)
-                    columns[bpi_min(10, counts[b] - i) - 1](&column, list[b] + i, i > 0,
+                    columns[bpi_min(10, counts[b] - i) - 1](&column, first + b * BPI_W,
+                                                           list[b] + i, i > 0,
                                                            i + 10 >= counts[b]);
-            }
+        }
     }
 }
 
