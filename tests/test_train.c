@@ -674,14 +674,21 @@ static void test_ahead_in_batches(void)
     bp_training training = settings(2, 7, 1.5);
     uint64_t state = 6;
     size_t i;
+    int turn;
     fetched.user = &s;
     training.threads = 1;
-    for (i = 0; i < EXAMPLES * N_0; i++)
-        in[i] = (bp_real)ref_random(&state);
     for (i = 0; i < EXAMPLES * N_L; i++)
         out[i] = (bp_real)(0.5 + 0.4 * ref_random(&state));
-    for (; training.in_order < 2; training.in_order++) {
-        bp_net *a = create(widths, 3, 22), *b = create(widths, 3, 22);
+    for (turn = 0; turn < 4; turn++) {
+        bp_net *a, *b;
+        training.in_order = turn % 2;
+        /* in the end, many blocks of zeros, in each example others */
+        for (i = 0; i < EXAMPLES * N_0; i++)
+            in[i] = (bp_real)(turn >= 2 && (i % N_0 / 8 * 5 + i / N_0 * 7) % 4 < 2
+                                  ? 0
+                                  : ref_random(&state));
+        a = create(widths, 3, 22);
+        b = create(widths, 3, 22);
         CHECK(bp_workspace_size(a, &data, &training) >
                   bp_workspace_size(a, &fetched, &training) - 7 * (N_0 + N_L) * sizeof(bp_real),
               "room for the activations of the next batch");
@@ -803,6 +810,29 @@ static void test_overflow(void)
     }
     CHECK(diverged > 10 && survived > 10, "%d diverged, %d survived", diverged, survived);
     make_examples();
+}
+
+/* Where most inputs are zero, the others still can be too large for an update. */
+static void test_overflow_of_few(void)
+{
+    enum { N_0 = 24, EXAMPLES = 4 };
+    static const int widths[] = { N_0, 1 };
+    static bp_real in[EXAMPLES * N_0], out[EXAMPLES];
+    const bp_data data = { EXAMPLES, in, out, NULL, NULL };
+    bp_training training = settings(1, EXAMPLES, 100);
+    bp_net *net = create(widths, 2, 1), *before;
+    size_t i;
+    for (i = 0; i < net->parameter_count; i++)
+        net->parameters[i] = 0;
+    before = bp_clone(net);
+    for (i = 0; i < EXAMPLES; i++) {
+        in[i * N_0 + 8] = (bp_real)(LARGEST / 2);
+        out[i] = 1;
+    }
+    CHECK(bp_train(net, &data, &training) == BP_DIVERGED, "a weight would overflow");
+    check_same_parameters(net, before, "a weight that would overflow");
+    bp_free(net);
+    bp_free(before);
 }
 
 /* Inputs of zero keep the weights where they are, and only the biases would overflow; and a network
@@ -1147,6 +1177,7 @@ int main(void)
     test_bad_numbers();
     test_bad_numbers_when_reading();
     test_overflow();
+    test_overflow_of_few();
     test_lost_parameters();
     test_tiny();
 #ifdef BACKPROP_DOUBLE

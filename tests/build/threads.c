@@ -73,13 +73,17 @@ typedef struct answers {
     bp_evaluation evaluation;
 } answers;
 
-static void make_examples(void)
+/* Some inputs are zero; or whole blocks of eight. */
+static void make_examples(int sparse)
 {
-    uint64_t state = 1;
+    uint64_t state = 1, bits = 0;
+    int nonzero = 1;
     size_t i;
     for (i = 0; i < EXAMPLES * 40; i++) {
-        const uint64_t bits = bpi_random(&state);
-        inputs[i] = bits % 3 ? (bp_real)(bits >> 56) / 256 : 0;
+        bits = bpi_random(&state);
+        if (!sparse || i % 8 == 0)
+            nonzero = bits % 3 != 0;
+        inputs[i] = nonzero != sparse ? (bp_real)(bits >> 56) / 256 : 0;
     }
     for (i = 0; i < EXAMPLES * 5; i++)
         targets[i] = bpi_random(&state) % 5 == 0;
@@ -216,13 +220,21 @@ static void test_at_once(void)
 /* A network trained by several threads is the one trained by one. */
 static void test_together(void)
 {
-    static const int wide[] = { 40, 160, 120, 5 };
-    static const size_t batches[] = { 200, 150, 0 };
+    /* in the last, a thread may get a single example */
+    static const int widths[][4] = {
+        { 40, 160, 120, 5 }, { 40, 160, 120, 5 }, { 40, 160, 120, 5 }, { 40, 8400, 20, 5 }
+    };
+    static const size_t batches[] = { 200, 150, 0, 3 };
     size_t i;
-    for (i = 0; i < 3; i++) {
-        bp_net *one = train(2, batches[i], 1, wide, 4), *four = train(2, batches[i], 4, wide, 4);
+    for (i = 0; i < 8; i++) {
+        const int epochs = i % 4 < 3 ? 2 : 1, sparse = i >= 4;
+        const size_t batch = batches[i % 4];
+        bp_net *one, *four;
+        make_examples(sparse);
+        one = train(epochs, batch, 1, widths[i % 4], 4);
+        four = train(epochs, batch, 4, widths[i % 4], 4);
         CHECK_BYTES(four->parameters, one->parameters, one->parameter_count * sizeof(bp_real),
-                    "batch %lu", (unsigned long)batches[i]);
+                    "batch %lu, sparse %d", (unsigned long)batch, sparse);
         bp_free(one);
         bp_free(four);
     }
@@ -236,7 +248,7 @@ int main(int argc, char **argv)
         return 1;
     }
     directory = argv[1];
-    make_examples();
+    make_examples(0);
     test_at_once();
     test_together();
     return check_report("threads");
