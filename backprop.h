@@ -906,17 +906,6 @@ static size_t bpi_marks(size_t inputs)
     return (inputs / BPI_LANES + 7) / 8 * 8;
 }
 
-/* Lists which of n rows have a mark at that address, or in the rows' steps behind it; how many. */
-static size_t bpi_list_rows(const uint8_t *marks, size_t step, size_t n, uint8_t *list)
-{
-    size_t i, count = 0;
-    for (i = 0; i < n; i++, marks += step) {
-        list[count] = (uint8_t)i;
-        count += *marks;
-    }
-    return count;
-}
-
 /* Room for the list of blocks of any layer. */
 static size_t bpi_block_count(const bp_net *net)
 {
@@ -4362,8 +4351,8 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
-/* Some neurons, at most BPI_N(neurons), and what it takes to descend upon a vector's columns of their
- * weights. */
+/* Some neurons, at most BPI_N(neurons), and what it takes to descend upon a vector's columns of
+ * their weights. */
 enum { BPI_N(neurons) = 64 };
 typedef struct BPI_N(column) {
     bp_real *w; /* of the first neuron */
@@ -4419,6 +4408,18 @@ BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4) BPI_COLUMN(5)
 BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
 #undef BPI_COLUMN
 
+/* Lists which of n rows have a mark at that address, or in the rows' steps behind it; how many. */
+BPI_TARGET static size_t BPI_N(list_rows)(const uint8_t *marks, size_t step, size_t n,
+                                          uint8_t *list)
+{
+    size_t i, count = 0;
+    for (i = 0; i < n; i++, marks += step) {
+        list[count] = (uint8_t)i;
+        count += *marks;
+    }
+    return count;
+}
+
 /* The weights' part of descend where many blocks of a are zero: all columns but the last few, less
  * than a block. Which examples count is listed for some blocks at once, as nothing is left to find
  * out then when a guess of the processor's has failed. */
@@ -4446,8 +4447,8 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
     for (first = 0; first < end; first += SOME * BPI_W) {
         const size_t some = bpi_min(SOME, (end - first) / BPI_W);
         for (b = 0; b < some; b++)
-            counts[b] = bpi_list_rows(rows->marks + (first + b * BPI_W) / BPI_LANES, step, n,
-                                      list[b]);
+            counts[b] = BPI_N(list_rows)(rows->marks + (first + b * BPI_W) / BPI_LANES, step, n,
+                                         list[b]);
         for (j = 0; j < outputs; j += BPI_N(neurons)) {
             column.neurons = bpi_min(BPI_N(neurons), outputs - j);
             column.w = layer->weights + j * inputs;
