@@ -562,8 +562,8 @@ typedef struct bpi_kernels {
     int fused; /* multiply-adds are rounded once */
     bp_real (*fma)(bp_real a, bp_real b, bp_real c); /* a b + c as the others compute it */
     /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks has room
-     * for n_{l-1} / BPI_LANES + 1 numbers: which blocks of inputs are not all zero, and in front
-     * how many. Returns a bound of all |a_ik|. */
+     * for bpi_block_count numbers: which blocks of inputs are not all zero, and in front how many.
+     * Returns a bound of all |a_ik|. */
     bp_real (*forward)(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
                        bp_real *out);
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
@@ -906,7 +906,8 @@ static size_t bpi_marks(size_t inputs)
     return (inputs / BPI_LANES + 7) / 8 * 8;
 }
 
-/* Room for the list of blocks of any layer. */
+/* Room for the list of blocks of any layer: their number, they, and what is written behind them
+ * before it is known to be none. */
 static size_t bpi_block_count(const bp_net *net)
 {
     return bpi_widest(net, 0) / BPI_LANES + 9;
@@ -1258,7 +1259,6 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
                           int shuffled, size_t first, size_t n, bpi_rows *x, bpi_rows *y)
 {
     size_t *order = space->order, i;
-    bp_status status;
     if (data->inputs) {
         *x = bpi_matrix(data->inputs, bpi_inputs(net));
         *y = bpi_matrix(data->targets, bpi_outputs(net));
@@ -1266,7 +1266,6 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
         x->ahead = data->count;
         *x = bpi_rows_from(x, first);
         *y = bpi_rows_from(y, first);
-        x->marks = bpi_is_sparse(x, n) ? space->marks : NULL;
         return BP_OK;
     }
     *x = bpi_matrix(space->inputs, bpi_inputs(net));
@@ -1276,10 +1275,7 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
     else
         for (i = 0; i < n; i++)
             order[i] = first + i;
-    status = data->fetch(data->user, order, n, space->inputs, space->targets);
-    if (status == BP_OK && bpi_is_sparse(x, n))
-        x->marks = space->marks;
-    return status;
+    return data->fetch(data->user, order, n, space->inputs, space->targets);
 }
 
 /* A permutation drawn by Fisher and Yates's shuffle from seed and epoch alone. */
@@ -1312,6 +1308,7 @@ static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, si
         bp_status status = bpi_view(net, data, pass->space, shuffled, first, n, &pass->x, &pass->y);
         if (status != BP_OK)
             return status;
+        pass->x.marks = bpi_is_sparse(&pass->x, n) ? pass->space->marks : NULL;
         pass->n = n;
         memset(pass->space->largest, 0, (size_t)pass->space->threads * sizeof(bp_real));
         bpi_share(bpi_pass_examples, pass);
@@ -3644,7 +3641,6 @@ typedef struct BPI_N(tile) {
     const bp_real *next[BPI_TILE]; /* some of the examples to come, to be fetched meanwhile: */
     size_t nexts, lines;           /* so many, so many lines each; */
     size_t turns, share; /* one takes so many turns of four neurons, so many lines in each */
-    int sparse; /* many inputs are zero: look for blocks of them */
     int far;    /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
     BPI_V *seen;  /* for all bits of the inputs; or NULL */
@@ -3913,8 +3909,7 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
     if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
     tile->layer = layer;
-    tile->sparse = rows->marks != NULL;
-    tile->seen = tile->sparse || rows->dense ? NULL : seen;
+    tile->seen = rows->marks || rows->dense ? NULL : seen;
     tile->lines = (inputs + line - 1) / line;
     tile->turns = neurons < 4 * BPI_TILE ? 1 : neurons / (4 * BPI_TILE);
     tile->share = (tile->lines + tile->turns - 1) / tile->turns;
@@ -3945,7 +3940,7 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
             tile->a[r] = bpi_row(rows, i + r);
         for (r = 0; r < tile->nexts; r++)
             tile->next[r] = bpi_row(rows, i + AHEAD + r);
-        if (tile->sparse) {
+        if (rows->marks) {
             uint8_t *marks = rows->marks + i * bpi_marks(inputs);
             for (r = 0; r < tall && j == 0; r++)
                 BPI_N(mark)(tile->a[r], inputs, marks + r * bpi_marks(inputs), seen);
@@ -4068,7 +4063,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
     neurons = BPI_N(open)(&tile, layer, rows, n, &seen);
-    if (!tile.sparse && outputs <= BPI_TILE / 2)
+    if (!rows->marks && outputs <= BPI_TILE / 2)
         return BPI_N(forward_narrow)(layer, rows, n, out);
     tile.blocks = BPI_N(list_all)(inputs, blocks);
     for (j = 0; j < outputs; j += neurons)
