@@ -1039,7 +1039,8 @@ static const bp_real *bpi_row(const bpi_rows *rows, size_t i)
     return rows->base + rows->stride * (rows->index ? rows->index[i] : i);
 }
 
-/* To row i: in place, as a copy would wait for numbers that were only just written one by one. */
+/* To row i, but for the marks: in place, as a copy would wait for numbers that were only just
+ * written one by one. */
 static void bpi_skip(bpi_rows *rows, size_t i)
 {
     if (rows->index)
@@ -1047,8 +1048,6 @@ static void bpi_skip(bpi_rows *rows, size_t i)
     else
         rows->base += rows->stride * i;
     rows->ahead = rows->ahead > i ? rows->ahead - i : 0;
-    if (rows->marks)
-        rows->marks += i * bpi_marks(rows->stride);
 }
 
 /* The same from row i on. */
@@ -1056,6 +1055,8 @@ static bpi_rows bpi_rows_from(const bpi_rows *rows, size_t i)
 {
     bpi_rows from = *rows;
     bpi_skip(&from, i);
+    if (from.marks)
+        from.marks += i * bpi_marks(from.stride);
     return from;
 }
 
@@ -1238,12 +1239,12 @@ static bp_real bpi_error_scale(const bp_net *net, size_t count)
 /* ---- examples ---- */
 
 /* Is it worth looking for zeros among n rows? Some blocks of two of them tell: of the first and the
- * sixth, which have been fetched. A single one is looked through anyway. */
-static int bpi_is_sparse(const bpi_rows *rows, size_t n)
+ * sixth, which have been fetched. */
+static int bpi_looks_sparse(const bpi_rows *rows, size_t n)
 {
     const size_t step = (rows->stride / 128 + 1) * BPI_LANES;
     size_t i, k, m, zeros = 0, total = 0;
-    for (i = 0; i < 2 && n > 1; i++) {
+    for (i = 0; i < 2; i++) {
         const bp_real *x = bpi_row(rows, i ? bpi_min(n, 6) - 1 : 0);
         for (k = 0; k + BPI_LANES < rows->stride; k += step, total++) {
             for (m = 0; m < BPI_LANES && x[k + m] == 0; m++) {
@@ -1252,6 +1253,12 @@ static int bpi_is_sparse(const bpi_rows *rows, size_t n)
         }
     }
     return zeros * 4 > total;
+}
+
+/* Where to mark blocks, or NULL. A single row is looked through as it is used. */
+static uint8_t *bpi_marks_for(const bpi_rows *rows, size_t n, uint8_t *marks)
+{
+    return n > 1 && bpi_looks_sparse(rows, n) ? marks : NULL;
 }
 
 /* Shows n examples from position first on: views into the matrices, or what fetch makes. */
@@ -1308,7 +1315,7 @@ static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, si
         bp_status status = bpi_view(net, data, pass->space, shuffled, first, n, &pass->x, &pass->y);
         if (status != BP_OK)
             return status;
-        pass->x.marks = bpi_is_sparse(&pass->x, n) ? pass->space->marks : NULL;
+        pass->x.marks = bpi_marks_for(&pass->x, n, pass->space->marks);
         pass->n = n;
         memset(pass->space->largest, 0, (size_t)pass->space->threads * sizeof(bp_real));
         bpi_share(bpi_pass_examples, pass);
@@ -1470,7 +1477,7 @@ static void bpi_descend_ahead(bpi_run *run)
         space->next = passed;
         space->marks = space->next_marks;
         space->next_marks = passed_marks;
-        pass->x.marks = bpi_is_sparse(&pass->x, pass->n) ? space->marks : NULL;
+        pass->x.marks = bpi_marks_for(&pass->x, pass->n, space->marks);
     }
     for (l = 0; l < net->layer_count; l++) {
         bp_real *out = pass->ahead ? space->a[l] : NULL;
@@ -1676,7 +1683,7 @@ static void bpi_predict(const bp_net *net, const bp_real *inputs, size_t count, 
         bpi_rows a = bpi_matrix(inputs, bpi_inputs(net));
         int l, last = net->layer_count - 1;
         n = bpi_min(count, rows);
-        a.marks = bpi_is_sparse(&a, n) ? marks : NULL;
+        a.marks = bpi_marks_for(&a, n, marks);
         for (l = 0; l <= last; l++) {
             bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * width;
             bpi_kernels_of(net)->forward(&net->layers[l], &a, n, blocks, out);
