@@ -1247,7 +1247,7 @@ static int bpi_looks_sparse(const bpi_rows *rows, size_t n)
     for (i = 0; i < 2; i++) {
         const bp_real *x = bpi_row(rows, i ? bpi_min(n, 6) - 1 : 0);
         for (k = 0; k + BPI_LANES < rows->stride; k += step, total++) {
-            for (m = 0; m < BPI_LANES && x[k + m] == 0; m++) {
+            for (m = 0; m < BPI_LANES && !(x[k + m] < 0 || x[k + m] > 0); m++) {
             }
             zeros += m == BPI_LANES;
         }
