@@ -576,12 +576,11 @@ typedef struct bpi_kernels {
     /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
     void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                     const bpi_rows *a, size_t n, bp_real eta);
-    /* B3 and U as descend, and at once, unless next is NULL, F1 and F2 for the m next examples with
-     * the new weights: one pass over them for what else takes two. blocks, out and what is returned
-     * are forward's. */
+    /* B3 and U for one example, and at once, unless next is NULL, F1 and F2 for the next with the
+     * new weights: one pass over them for what else takes two. blocks, out and what is returned are
+     * forward's. */
     bp_real (*descend_ahead)(const bp_layer *layer, const bp_real *delta, const bpi_rows *a,
-                             size_t n, bp_real eta, uint32_t *blocks, const bpi_rows *next,
-                             size_t m, bp_real *out);
+                             bp_real eta, uint32_t *blocks, const bpi_rows *next, bp_real *out);
     /* U: parameters -= eta gradient. */
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
     /* The largest magnitude in n rows; larger than any number if one is not finite. */
@@ -882,8 +881,8 @@ typedef struct bpi_space {
     bp_real *largest; /* input of each thread's examples */
     bp_real **a;      /* a[l]: rows x outputs of layers[l] */
     bp_real **delta;  /* delta[l]: likewise */
-    bp_real **next;   /* like a, for the examples after these; or NULL */
-    uint8_t *marks, *next_marks; /* of these, and those after them: see bpi_rows */
+    bp_real **next;   /* like a, for the example after a single one; or NULL */
+    uint8_t *marks;   /* see bpi_rows */
     bp_real *inputs;  /* rows x n_0, for fetch */
     bp_real *targets;
     size_t *order;     /* a permutation of the set, or rows indices for fetch */
@@ -926,21 +925,12 @@ static int bpi_threads(int wanted)
     return threads < 1 ? 1 : threads < most ? threads : most;
 }
 
-/* Do the next examples go forward as the weights are passed over for an update? That pays for
- * single examples and for more than 16 MB of weights, which no cache keeps until they are needed
- * again; and takes one thread, and examples that are there without being fetched. */
-static int bpi_goes_ahead(const bp_net *net, const bp_data *data, const bpi_space *space)
-{
-    return data->inputs && (space->rows == 1 || (space->threads == 1 &&
-                                                 net->parameter_count * sizeof(bp_real) > 1 << 24));
-}
-
 /* Sizes and places what bp_evaluate and bp_gradient (training NULL) or bp_train need. */
 static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *net,
                             const bp_data *data, const bp_training *training)
 {
     const int shuffled = training && !training->in_order;
-    const size_t layers = (size_t)net->layer_count, marks = bpi_marks((size_t)bpi_inputs(net));
+    const size_t layers = (size_t)net->layer_count;
     size_t batch = data->count, ahead;
     int l;
     memset(space, 0, sizeof *space);
@@ -953,12 +943,10 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
     space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    ahead = training && batch == space->rows && bpi_goes_ahead(net, data, space) ? batch : 0;
-    space->marks = (uint8_t *)bpi_take(arena, space->rows, marks);
-    if (ahead) {
+    space->marks = (uint8_t *)bpi_take(arena, space->rows, bpi_marks((size_t)bpi_inputs(net)));
+    ahead = training && data->inputs && batch == 1;
+    if (ahead)
         space->next = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-        space->next_marks = (uint8_t *)bpi_take(arena, ahead, marks);
-    }
     for (l = 0; l < net->layer_count; l++) {
         /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
         size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
@@ -968,7 +956,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
             space->a[l] = (bp_real *)a;
             space->delta[l] = (bp_real *)delta;
             if (ahead)
-                space->next[l] = space->a[l] + ahead * (size_t)net->layers[l].outputs;
+                space->next[l] = space->a[l] + net->layers[l].outputs;
         }
     }
     if (!data->inputs) {
@@ -1242,14 +1230,15 @@ static bp_real bpi_error_scale(const bp_net *net, size_t count)
  * sixth, which have been fetched. */
 static int bpi_looks_sparse(const bpi_rows *rows, size_t n)
 {
-    const size_t step = (rows->stride / 128 + 1) * BPI_LANES;
+    const size_t step = (rows->stride / 64 + 1) * BPI_LANES;
     size_t i, k, m, zeros = 0, total = 0;
     for (i = 0; i < 2; i++) {
         const bp_real *x = bpi_row(rows, i ? bpi_min(n, 6) - 1 : 0);
         for (k = 0; k + BPI_LANES < rows->stride; k += step, total++) {
-            for (m = 0; m < BPI_LANES && !(x[k + m] < 0 || x[k + m] > 0); m++) {
-            }
-            zeros += m == BPI_LANES;
+            int others = 0; /* no branch: it could not be foreseen */
+            for (m = 0; m < BPI_LANES; m++)
+                others |= (x[k + m] < 0) | (x[k + m] > 0);
+            zeros += !others;
         }
     }
     return zeros * 4 > total;
@@ -1454,36 +1443,29 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
 
 /* ---- one update of gradient descent ---- */
 
-/* Descends upon the examples of the pass; those after them, if there are any, go forward as the
- * weights are passed over, layer by layer, and are then the examples of the pass. */
+/* Descends upon the pass's single example; the one after it, if there is one, goes forward as the
+ * weights are passed over, layer by layer, and is then the example of the pass. */
 static void bpi_descend_ahead(bpi_run *run)
 {
     const bp_net *net = run->net;
     bpi_space *space = run->space;
     bpi_pass *pass = &run->pass;
     bp_real **passed = space->a;
-    uint8_t *passed_marks = space->marks;
-    const size_t n = pass->n;
     const bpi_rows *next = &pass->x;
     bpi_rows a = pass->x, a_next;
     int l;
-    bpi_skip(&pass->x, n);
-    bpi_skip(&pass->y, n);
+    bpi_skip(&pass->x, 1);
+    bpi_skip(&pass->y, 1);
     pass->ahead = space->next && next->ahead > 0;
     if (pass->ahead) {
-        pass->n = bpi_min(run->batch, next->ahead);
-        pass->scale = bpi_error_scale(net, pass->n);
         space->a = space->next;
         space->next = passed;
-        space->marks = space->next_marks;
-        space->next_marks = passed_marks;
-        pass->x.marks = bpi_marks_for(&pass->x, pass->n, space->marks);
     }
     for (l = 0; l < net->layer_count; l++) {
         bp_real *out = pass->ahead ? space->a[l] : NULL;
         const bp_real found = bpi_kernels_of(net)->descend_ahead(
-            &net->layers[l], space->delta[l], &a, n, run->eta, space->blocks,
-            pass->ahead ? next : NULL, pass->n, out);
+            &net->layers[l], space->delta[l], &a, run->eta, space->blocks,
+            pass->ahead ? next : NULL, out);
         if (l == 0)
             space->largest[0] = found;
         a = bpi_matrix(passed[l], net->layers[l].outputs);
@@ -1520,7 +1502,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
         return status;
     if (!bpi_descent_is_safe(run, pass->x, n, *squares))
         return BP_DIVERGED;
-    if (n == 1 || space->next)
+    if (n == 1)
         bpi_descend_ahead(run);
     else
         bpi_share(bpi_pass_neurons, pass);
@@ -2750,11 +2732,11 @@ static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, size_
 }
 
 static bp_real bpi_descend_ahead_plain(const bp_layer *layer, const bp_real *delta,
-                                       const bpi_rows *a, size_t n, bp_real eta, uint32_t *blocks,
-                                       const bpi_rows *next, size_t m, bp_real *out)
+                                       const bpi_rows *a, bp_real eta, uint32_t *blocks,
+                                       const bpi_rows *next, bp_real *out)
 {
-    bpi_descend_plain(layer, delta, (size_t)layer->outputs, a, n, eta);
-    return next ? bpi_forward_plain(layer, next, m, blocks, out) : 0;
+    bpi_descend_plain(layer, delta, (size_t)layer->outputs, a, 1, eta);
+    return next ? bpi_forward_plain(layer, next, 1, blocks, out) : 0;
 }
 
 static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
@@ -3821,11 +3803,11 @@ BPI_STRIP(6)
 #endif
 #undef BPI_STRIP
 
-/* The next tile's height for n rows: 1, 2 and, where there are the registers, 3, 4 and 6. What is
- * left should not be a single row. */
-BPI_LOCAL size_t BPI_N(tall)(size_t n)
+/* The next tile's height for n rows: 1, 2 and, where there are the registers, 3, 4 and 6, or, where
+ * there are many rows, `most` at most. What is left should not be a single row. */
+BPI_LOCAL size_t BPI_N(tall)(size_t n, size_t most)
 {
-    return BPI_TILE < 6 ? bpi_min(n, BPI_TILE) : n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, 6);
+    return BPI_TILE < 6 ? bpi_min(n, BPI_TILE) : n == 5 ? 3 : n <= 6 ? n : n <= 8 ? 4 : most;
 }
 
 /* Not less than any magnitude among the inputs, seen being all their bits put together: magnitudes
@@ -3938,7 +3920,7 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
     size_t i, r, tall;
     for (i = 0; i < n; i += tall) {
-        tall = BPI_N(tall)(n - i);
+        tall = BPI_N(tall)(n - i, 6);
         tile->far = far && i == 0;
         tile->out = out + i * outputs;
         tile->nexts =
@@ -4124,7 +4106,9 @@ typedef struct BPI_N(rows) {
     int far, out_far; /* x, out are still in memory rather than in a cache */
     size_t count, width;
     const bp_real *x[BPI_ROWS];
-    bp_real c[(int)BPI_ROWS * (int)BPI_TILE]; /* t by t, those of the rows side by side */
+    const bp_real *c; /* c_it stands at c[i + t c_step], */
+    size_t c_step;    /* which is in here if the job has it otherwise: */
+    bp_real gathered[(int)BPI_ROWS * (int)BPI_TILE];
     bp_real *out;
     const bp_real *beside;
     bp_real eta;
@@ -4200,7 +4184,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
                                                    v + 1 < wides ? BPI_WW : left)
                                 : BPI_WIDE_SET1(0);
         }
-        for (t = 0; t < count; t++, c += tall) {
+        for (t = 0; t < count; t++, c += rows->c_step) {
             const bp_real *x = rows->x[t] + k;
             BPI_UNROLL
             for (v = 0; v < wides; v++)
@@ -4228,18 +4212,20 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
     }
 }
 
-/* Puts the coefficients side by side, then takes all columns from k to k_end in tiles of the widths
- * that fit. */
+/* Sees to it that the rows' coefficients stand side by side, then takes all columns from k to k_end
+ * in tiles of the widths that fit. */
 BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(rows) *rows,
                                   const bp_real *c, size_t k, size_t k_end)
 {
     const size_t most = k + (k_end - k) / (4 * BPI_W) * (4 * BPI_W);
     const size_t two = most + (k_end - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
     const size_t c_row = job->c_row, c_step = job->c_step;
-    bp_real *to = rows->c;
+    bp_real *to = rows->gathered;
     size_t t;
     int r;
-    for (t = 0; t < rows->count; t++, c += c_step, to += tall) {
+    rows->c = c_row == 1 ? c : to;
+    rows->c_step = c_row == 1 ? c_step : (size_t)tall;
+    for (t = 0; c_row != 1 && t < rows->count; t++, c += c_step, to += tall) {
         BPI_UNROLL
         for (r = 0; r < tall; r++)
             to[r] = c[(size_t)r * c_row];
@@ -4278,6 +4264,8 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     };
     enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024 };
     const size_t fit = CACHE / sizeof(bp_real) / count / WIDE * WIDE;
+    /* few sums are put away sooner, so that where they are short the next are under way sooner */
+    const size_t most = job->what == BPI_DESCEND && count < 32 ? 4 : 6;
     BPI_N(rows) rows;
     size_t i, t, k, end, tall;
     rows.what = last ? job->what : BPI_GRADIENT;
@@ -4292,7 +4280,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
         end = bpi_min(k + fit, job->width);
         for (i = 0; i < job->n; i += tall) {
             const bp_real *c = job->c + i * job->c_row + first * job->c_step;
-            tall = BPI_N(tall)(job->n - i);
+            tall = BPI_N(tall)(job->n - i, most);
             rows.far = i == 0;
             rows.out = job->out + i * job->width;
             rows.beside = job->beside + i * job->width;
@@ -4410,16 +4398,27 @@ BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4) BPI_COLUMN(5)
 BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
 #undef BPI_COLUMN
 
-/* Lists which of n rows have a mark at that address, or in the rows' steps behind it; how many. */
-BPI_TARGET static size_t BPI_N(list_rows)(const uint8_t *marks, size_t step, size_t n,
-                                          uint8_t *list)
+/* Which of the rows are marked at a block. */
+typedef struct BPI_N(list) {
+    size_t count;
+    uint8_t row[BPI_ROWS + 1];
+} BPI_N(list);
+
+/* Lists them for the eight blocks whose marks these are, of the first of n rows, which are so many
+ * bytes apart. */
+BPI_TARGET static void BPI_N(list_rows)(const uint8_t *marks, size_t apart, size_t n,
+                                        BPI_N(list) *list)
 {
-    size_t i, count = 0;
-    for (i = 0; i < n; i++, marks += step) {
-        list[count] = (uint8_t)i;
-        count += *marks;
+    size_t count[8] = { 0 }, i, b;
+    for (i = 0; i < n; i++, marks += apart) {
+        BPI_UNROLL
+        for (b = 0; b < 8; b++) {
+            list[b].row[count[b]] = (uint8_t)i;
+            count[b] += marks[b];
+        }
     }
-    return count;
+    for (b = 0; b < 8; b++)
+        list[b].count = count[b];
 }
 
 /* The weights' part of descend where many blocks of a are zero: all columns but the last few, less
@@ -4435,10 +4434,10 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
     };
     enum { SOME = 64 };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const size_t step = bpi_marks(inputs), end = inputs / BPI_LANES * BPI_LANES;
+    const size_t marks = bpi_marks(inputs);
     const bp_real *a[BPI_ROWS];
-    uint8_t list[SOME][BPI_ROWS + 1];
-    size_t counts[SOME], first, b, i, j;
+    BPI_N(list) lists[SOME];
+    size_t first, b, i, j, v;
     BPI_N(column) column;
     for (i = 0; i < n; i++)
         a[i] = bpi_row(rows, i);
@@ -4446,20 +4445,22 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
     column.a = a;
     column.stride = stride;
     column.eta = eta;
-    for (first = 0; first < end; first += SOME * BPI_W) {
-        const size_t some = bpi_min(SOME, (end - first) / BPI_W);
-        for (b = 0; b < some; b++)
-            counts[b] = BPI_N(list_rows)(rows->marks + (first + b * BPI_W) / BPI_LANES, step, n,
-                                         list[b]);
+    for (first = 0; first < marks; first += SOME) {
+        const size_t some = bpi_min(SOME, marks - first);
+        for (b = 0; b < some; b += 8)
+            BPI_N(list_rows)(rows->marks + first + b, marks, n, &lists[b]);
         for (j = 0; j < outputs; j += BPI_N(neurons)) {
             column.neurons = bpi_min(BPI_N(neurons), outputs - j);
             column.w = layer->weights + j * inputs;
             column.delta = delta + j;
-            for (b = 0; b < some; b++)
-                for (i = 0; i < counts[b]; i += 10)
-                    columns[bpi_min(10, counts[b] - i) - 1](&column, first + b * BPI_W,
-                                                           list[b] + i, i > 0,
-                                                           i + 10 >= counts[b]);
+            for (b = 0; b < some; b++) {
+                const size_t count = lists[b].count;
+                for (v = 0; v < BPI_LANES; v += BPI_W)
+                    for (i = 0; i < count; i += 10)
+                        columns[bpi_min(10, count - i) - 1](
+                            &column, (first + b) * BPI_LANES + v, lists[b].row + i, i > 0,
+                            i + 10 >= count);
+            }
         }
     }
 }
@@ -4545,9 +4546,9 @@ BPI_ROWS_CASE(8)
 #undef BPI_ROWS_CASE
 
 /* Eight neurons at a time, as forward_one. */
-BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_real *delta,
-                                             const bpi_rows *rows, bp_real eta, uint32_t *blocks,
-                                             const bpi_rows *next, bp_real *out)
+BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_real *delta,
+                                               const bpi_rows *rows, bp_real eta, uint32_t *blocks,
+                                               const bpi_rows *next, bp_real *out)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const bp_real *a[2];
@@ -4601,35 +4602,6 @@ BPI_TARGET static bp_real BPI_N(descend_one)(const bp_layer *layer, const bp_rea
         }
     }
     return BPI_N(bound)(seen, next, 1);
-}
-
-BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_real *delta,
-                                               const bpi_rows *a, size_t n, bp_real eta,
-                                               uint32_t *blocks, const bpi_rows *next, size_t m,
-                                               bp_real *out)
-{
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    BPI_V seen = BPI_SET1(0);
-    BPI_N(tile) tile;
-    size_t j, neurons;
-    if (n == 1 && (m == 1 || !next))
-        return BPI_N(descend_one)(layer, delta, a, eta, blocks, next, out);
-    if (!next || m == 1 || inputs <= BPI_LANES) {
-        BPI_N(descend)(layer, delta, outputs, a, n, eta);
-        return next ? BPI_N(forward)(layer, next, m, blocks, out) : 0;
-    }
-    neurons = BPI_N(open)(&tile, layer, next, m, &seen);
-    tile.blocks = BPI_N(list_all)(inputs, blocks);
-    for (j = 0; j < outputs; j += neurons) {
-        bp_layer group = *layer;
-        group.outputs = (int)bpi_min(neurons, outputs - j);
-        group.weights += j * inputs;
-        group.biases += j;
-        BPI_N(descend)(&group, delta + j, outputs, a, n, eta);
-        BPI_N(forward_group)(&tile, next, m, j, bpi_min(j + neurons, outputs), 0, blocks, &seen,
-                             out);
-    }
-    return BPI_N(bound)(seen, next, m);
 }
 
 BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
