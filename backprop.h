@@ -3905,6 +3905,21 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
     return neurons;
 }
 
+/* Lists n rows from the first on. In two loops: of a choice within one clang makes masked loads,
+ * which take long where there is no index. */
+BPI_TARGET static void BPI_N(list_rows)(const bpi_rows *rows, size_t first, size_t n,
+                                        const bp_real **list)
+{
+    const bp_real *row = rows->base;
+    size_t i;
+    if (rows->index)
+        for (i = 0; i < n; i++)
+            list[i] = row + rows->stride * rows->index[first + i];
+    else
+        for (i = 0, row += rows->stride * first; i < n; i++, row += rows->stride)
+            list[i] = row;
+}
+
 /* Takes n examples through the neurons j ... last-1. */
 BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *rows, size_t n,
                                             size_t j, size_t last, int far, uint32_t *blocks,
@@ -3925,10 +3940,8 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
         tile->out = out + i * outputs;
         tile->nexts =
             outputs < 16 || i + AHEAD >= rows->ahead ? 0 : bpi_min(rows->ahead - i - AHEAD, tall);
-        for (r = 0; r < tall; r++)
-            tile->a[r] = bpi_row(rows, i + r);
-        for (r = 0; r < tile->nexts; r++)
-            tile->next[r] = bpi_row(rows, i + AHEAD + r);
+        BPI_N(list_rows)(rows, i, tall, tile->a);
+        BPI_N(list_rows)(rows, i + AHEAD, tile->nexts, tile->next);
         if (rows->marks) {
             uint8_t *marks = rows->marks + i * bpi_marks(inputs);
             for (r = 0; r < tall && j == 0; r++)
@@ -4267,15 +4280,14 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     /* few sums are put away sooner, so that where they are short the next are under way sooner */
     const size_t most = job->what == BPI_DESCEND && count < 32 ? 4 : 6;
     BPI_N(rows) rows;
-    size_t i, t, k, end, tall;
+    size_t i, k, end, tall;
     rows.what = last ? job->what : BPI_GRADIENT;
     rows.begun = first > 0 || job->what == BPI_GRADIENT;
     rows.count = count;
     rows.width = job->width;
     rows.eta = job->eta;
     rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
-    for (t = 0; t < count; t++)
-        rows.x[t] = bpi_row(x, first + t);
+    BPI_N(list_rows)(x, first, count, rows.x);
     for (k = job->first; k < job->width; k = end) {
         end = bpi_min(k + fit, job->width);
         for (i = 0; i < job->n; i += tall) {
@@ -4406,8 +4418,8 @@ typedef struct BPI_N(list) {
 
 /* Lists them for the eight blocks whose marks these are, of the first of n rows, which are so many
  * bytes apart. */
-BPI_TARGET static void BPI_N(list_rows)(const uint8_t *marks, size_t apart, size_t n,
-                                        BPI_N(list) *list)
+BPI_TARGET static void BPI_N(list_eight)(const uint8_t *marks, size_t apart, size_t n,
+                                         BPI_N(list) *list)
 {
     size_t count[8] = { 0 }, i, b;
     for (i = 0; i < n; i++, marks += apart) {
@@ -4439,8 +4451,7 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
     BPI_N(list) lists[SOME];
     size_t first, b, i, j, v;
     BPI_N(column) column;
-    for (i = 0; i < n; i++)
-        a[i] = bpi_row(rows, i);
+    BPI_N(list_rows)(rows, 0, n, a);
     column.inputs = inputs;
     column.a = a;
     column.stride = stride;
@@ -4448,7 +4459,7 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
     for (first = 0; first < marks; first += SOME) {
         const size_t some = bpi_min(SOME, marks - first);
         for (b = 0; b < some; b += 8)
-            BPI_N(list_rows)(rows->marks + first + b, marks, n, &lists[b]);
+            BPI_N(list_eight)(rows->marks + first + b, marks, n, &lists[b]);
         for (j = 0; j < outputs; j += BPI_N(neurons)) {
             column.neurons = bpi_min(BPI_N(neurons), outputs - j);
             column.w = layer->weights + j * inputs;
