@@ -3547,15 +3547,14 @@ BPI_LOCAL void BPI_N(list_blocks)(const bp_real *a, const bp_real *next, size_t 
     *seen = all;
 }
 
-/* Gathers all bits of the inputs from the first-th up to the last-th in seen. */
-BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t first, size_t last,
-                                  BPI_V *seen)
+/* Gathers all bits of the rows' inputs in seen. */
+BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t inputs, BPI_V *seen)
 {
     BPI_V all = *seen;
     size_t k, i;
     for (i = 0; i < rows; i++)
-        for (k = first; k < last; k += BPI_W)
-            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(last, k)));
+        for (k = 0; k < inputs; k += BPI_W)
+            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k)));
     *seen = all;
 }
 
@@ -3636,9 +3635,8 @@ typedef struct BPI_N(tile) {
     bp_real *out; /* of the first example */
 } BPI_N(tile);
 
-/* The sums of a tile, each as many vectors as it takes to hold all lanes. */
+/* As many vectors as it takes to hold all lanes. */
 #define BPI_PARTS ((int)BPI_LANES / (int)BPI_N(width))
-typedef BPI_FOUR BPI_N(sums)[BPI_PARTS][BPI_TILE];
 typedef BPI_V BPI_N(eight)[8 / (int)BPI_N(width)];
 
 /* Four numbers and the same four again, from m on. */
@@ -3707,86 +3705,73 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *a, const bp_rea
         BPI_N(add)(&s[r], BPI_N(load_part)(a[r] + k, part), &four);
 }
 
-/* The tile's dot products with the neurons from j on over n blocks from b on; with the last of
- * them goes the tail behind the last whole block. On the way they are kept in sums; in the end
- * they are z. Meanwhile some lines of what is coming are fetched, one after the other, and not into
- * the first cache, which has no room for them. */
-BPI_LOCAL void BPI_N(stretch)(const int tall, const BPI_N(tile) *tile, size_t j, size_t b, size_t n,
-                              const bp_real *coming, size_t lines, BPI_FOUR (*sums)[BPI_TILE])
+/* The tile's dot products with four neurons from j on, as far as the lanes from offset on go; behind
+ * the last neuron it is the last again. Meanwhile some lines of what is coming are fetched, one
+ * after the other, and not into the first cache, which has no room for them. */
+BPI_LOCAL void BPI_N(tile_dots)(const int tall, const BPI_N(tile) *tile, size_t j, size_t offset,
+                                const bp_real *coming, size_t lines, BPI_FOUR *s)
 {
     const size_t inputs = (size_t)tile->layer->inputs, tail = inputs % BPI_LANES;
-    const size_t outputs = (size_t)tile->layer->outputs;
-    const size_t apart[3] = { bpi_min(1, outputs - 1) * inputs, bpi_min(2, outputs - 1) * inputs,
-                              bpi_min(3, outputs - 1) * inputs };
-    const bp_real *w = tile->layer->weights + j * inputs;
-    const uint32_t *block = tile->blocks + 1 + b, *end = block + n, *p;
-    const int last = b + n == tile->blocks[0];
-    BPI_FOUR s[BPI_TILE];
-    size_t offset, part;
+    const size_t last = (size_t)tile->layer->outputs - 1, first = bpi_min(j, last);
+    const size_t apart[3] = { bpi_min(1, last - first) * inputs, bpi_min(2, last - first) * inputs,
+                              bpi_min(3, last - first) * inputs };
+    const bp_real *w = tile->layer->weights + first * inputs;
+    const size_t part = BPI_N(part)(tail, offset);
+    const uint32_t *block = tile->blocks + 1, *end = block + tile->blocks[0];
     int r;
-    for (offset = 0; offset < BPI_LANES; offset += BPI_W, sums++) {
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            if (b == 0)
-                BPI_N(clear)(&s[r]);
-            else
-                s[r] = sums[0][r];
-        for (p = block; p < end; p++) {
-            BPI_N(dots)(tall, tile->a, w, apart, *p + offset, BPI_W, s);
-            if (lines) {
-                BPI_PREFETCH_SECOND(coming);
-                coming += BPI_ALIGN / sizeof(bp_real);
-                lines--;
-            }
-            /* from memory, the neurons that come next; the last have no next, but no pointer
-             * behind the weights is made either */
-            for (r = 0; tile->far && r < 4; r++)
-                BPI_PREFETCH_SECOND((const void *)((uintptr_t)(w + *p) +
-                                            (size_t)(4 + r) * inputs * sizeof(bp_real)));
+    BPI_UNROLL
+    for (r = 0; r < tall; r++)
+        BPI_N(clear)(&s[r]);
+    for (; block < end; block++) {
+        BPI_N(dots)(tall, tile->a, w, apart, *block + offset, BPI_W, s);
+        if (lines) {
+            BPI_PREFETCH_SECOND(coming);
+            coming += BPI_ALIGN / sizeof(bp_real);
+            lines--;
         }
-        part = last ? BPI_N(part)(tail, offset) : 0;
-        if (part)
-            BPI_N(dots)(tall, tile->a, w, apart, inputs - tail + offset, part, s);
-        if (!last || offset + BPI_W < BPI_LANES) {
-            BPI_UNROLL
-            for (r = 0; r < tall; r++)
-                sums[0][r] = s[r];
-        }
+        /* from memory, the neurons that come next; the last have no next, but no pointer behind the
+         * weights is made either */
+        for (r = 0; tile->far && r < 4; r++)
+            BPI_PREFETCH_SECOND((const void *)((uintptr_t)(w + *block) +
+                                               (size_t)(4 + r) * inputs * sizeof(bp_real)));
     }
+    if (part)
+        BPI_N(dots)(tall, tile->a, w, apart, inputs - tail + offset, part, s);
     for (; lines; lines--, coming += BPI_ALIGN / sizeof(bp_real))
         BPI_PREFETCH_SECOND(coming);
-    for (r = 0; last && r < tall && BPI_PARTS > 1; r++)
-        BPI_N(join)(&s[r], &sums[-BPI_PARTS][r]);
-    if (last)
-        BPI_N(sum_up)(tall, tile, j, s);
 }
 
-/* The neurons first ... last-1. Inputs longer than STRETCH blocks are taken in stretches, so that
- * those of the examples stay in the first cache while they meet the weights of some neurons after
- * the other. */
+/* The same for all lanes. */
+BPI_LOCAL void BPI_N(all_dots)(const int tall, const BPI_N(tile) *tile, size_t j,
+                               const bp_real *coming, size_t lines, BPI_FOUR *s)
+{
+    BPI_N(tile_dots)(tall, tile, j, 0, coming, lines, s);
+    if (BPI_W < BPI_LANES) {
+        BPI_FOUR t[BPI_TILE];
+        int r;
+        BPI_N(tile_dots)(tall, tile, j, BPI_W, NULL, 0, t);
+        BPI_UNROLL
+        for (r = 0; r < tall; r++)
+            BPI_N(join)(&s[r], &t[r]);
+    }
+}
+
+/* The tile's z for the neurons first ... last-1, four in a turn. */
 BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t first, size_t last)
 {
-    enum { STRETCH = 128, TIMES = 4 };
-    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
-    const size_t line = BPI_ALIGN / sizeof(bp_real), count = tile->blocks[0];
-    BPI_N(sums) sums[TIMES];
-    size_t j, b, n, f;
-    for (j = first; j < last; j += 4 * TIMES)
-        for (b = 0; b == 0 || b < count; b += n ? n : 1) {
-            n = count - b <= STRETCH ? count - b : bpi_min(STRETCH, (count - b + 1) / 2);
-            for (f = j; f < j + 4 * TIMES && f < last; f += 4) {
-                const size_t r = f / 4 / tile->turns, from = f / 4 % tile->turns * tile->share;
-                const int fetches = b == 0 && r < tile->nexts && from < tile->lines;
-                const bp_real *coming = fetches ? tile->next[r] + from * line : NULL;
-                const size_t lines = fetches ? bpi_min(tile->share, tile->lines - from) : 0;
-                /* the last four may overlap those before */
-                BPI_N(stretch)(tall, tile, outputs < 4 ? 0 : bpi_min(f, outputs - 4), b, n,
-                               coming, lines, sums[(f - j) / 4]);
-                if (f == 0 && tile->seen)
-                    BPI_N(see)(tile->a, (size_t)tall, b * BPI_LANES,
-                               b + n < count ? (b + n) * BPI_LANES : inputs, tile->seen);
-            }
-        }
+    const size_t outputs = (size_t)tile->layer->outputs, line = BPI_ALIGN / sizeof(bp_real);
+    BPI_FOUR s[BPI_TILE];
+    size_t j;
+    for (j = first; j < last; j += 4) {
+        const size_t next = j / 4 / tile->turns, from = j / 4 % tile->turns * tile->share;
+        const int fetches = next < tile->nexts && from < tile->lines;
+        const bp_real *coming = fetches ? tile->next[next] + from * line : NULL;
+        const size_t lines = fetches ? bpi_min(tile->share, tile->lines - from) : 0;
+        /* the last four may overlap those before */
+        const size_t four = outputs < 4 ? 0 : bpi_min(j, outputs - 4);
+        BPI_N(all_dots)(tall, tile, four, coming, lines, s);
+        BPI_N(sum_up)(tall, tile, four, s);
+    }
 }
 
 #define BPI_STRIP(tall)                                                                           \
@@ -3821,61 +3806,38 @@ BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
     return BPI_ANY_NOT_LE(BPI_ABS(seen), BPI_SET1(2)) ? BPI_N(largest)(rows, n) : 2;
 }
 
-/* Are the weights in memory rather than in a cache, in rows of more than a page? These are fetched
- * early; shorter ones the processor sees coming. */
-BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer)
+/* Are the weights in memory rather than in a cache, and their rows longer than so many bytes? */
+BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer, size_t bytes)
 {
     const size_t row = (size_t)layer->inputs * sizeof(bp_real);
-    return row > 4096 && row * (size_t)layer->outputs > 1024 * 1024;
+    return row > bytes && row * (size_t)layer->outputs > 1024 * 1024;
 }
 
-/* The dot products of one example with four neurons from j on; behind the last it is the last. */
-BPI_LOCAL void BPI_N(four_dots)(const bp_layer *layer, const bp_real *a, const uint32_t *blocks,
-                                size_t j, int far, BPI_FOUR *sum)
-{
-    const size_t inputs = (size_t)layer->inputs, tail = inputs % BPI_LANES;
-    const size_t last = (size_t)layer->outputs - 1, first = bpi_min(j, last), left = last - first;
-    const size_t apart[3] = { bpi_min(1, left) * inputs, bpi_min(2, left) * inputs,
-                              bpi_min(3, left) * inputs };
-    const bp_real *w = layer->weights + first * inputs;
-    BPI_FOUR s;
-    size_t b, v, m;
-    for (v = 0; v < BPI_LANES; v += BPI_W) {
-        BPI_N(clear)(&s);
-        for (b = 1; b <= blocks[0]; b++) {
-            BPI_N(dots)(1, &a, w, apart, blocks[b] + v, BPI_W, &s);
-            for (m = 4; m < 8 && far; m++)
-                BPI_PREFETCH((const void *)((uintptr_t)(w + blocks[b]) +
-                                            m * inputs * sizeof(bp_real)));
-        }
-        if (tail > v)
-            BPI_N(dots)(1, &a, w, apart, inputs - tail + v, BPI_N(part)(tail, v), &s);
-        if (v > 0)
-            BPI_N(join)(sum, &s);
-        else
-            *sum = s;
-    }
-}
+/* A single example meets them so fast that the processor sees rows of less than a page coming. */
+enum { BPI_N(page) = 4096 };
 
 /* A single example: its rows of weights come from a cache, and four at a time come fastest. */
 BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows,
                                              uint32_t *blocks, bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const int far = BPI_N(is_far)(layer);
-    const bp_real *a = bpi_row(rows, 0);
     BPI_V seen = BPI_SET1(0);
+    BPI_N(tile) tile;
     size_t j, m;
+    tile.layer = layer;
+    tile.a[0] = bpi_row(rows, 0);
+    tile.far = BPI_N(is_far)(layer, BPI_N(page));
+    tile.blocks = blocks;
     BPI_N(fetch)(rows, 1, 1, inputs);
     if (rows->dense)
         (void)BPI_N(list_all)(inputs, blocks);
     else
-        BPI_N(list_blocks)(a, a, inputs, blocks, &seen);
+        BPI_N(list_blocks)(tile.a[0], tile.a[0], inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
         BPI_FOUR s[2];
         BPI_N(eight) z;
-        BPI_N(four_dots)(layer, a, blocks, j, far, &s[0]);
-        BPI_N(four_dots)(layer, a, blocks, j + 4, far, &s[1]);
+        BPI_N(all_dots)(1, &tile, j, NULL, 0, &s[0]);
+        BPI_N(all_dots)(1, &tile, j + 4, NULL, 0, &s[1]);
         BPI_N(fold)(&s[0], &s[1], z);
         for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
             const size_t part = BPI_N(part)(outputs - j, m);
@@ -3922,8 +3884,8 @@ BPI_TARGET static void BPI_N(list_rows)(const bpi_rows *rows, size_t first, size
 
 /* Takes n examples through the neurons j ... last-1. */
 BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *rows, size_t n,
-                                            size_t j, size_t last, int far, uint32_t *blocks,
-                                            BPI_V *seen, bp_real *out)
+                                            size_t j, size_t last, uint32_t *blocks, BPI_V *seen,
+                                            bp_real *out)
 {
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
         NULL, BPI_N(strip1), BPI_N(strip2),
@@ -3936,7 +3898,7 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     size_t i, r, tall;
     for (i = 0; i < n; i += tall) {
         tall = BPI_N(tall)(n - i, 6);
-        tile->far = far && i == 0;
+        tile->far = i == 0 && BPI_N(is_far)(tile->layer, 0);
         tile->out = out + i * outputs;
         tile->nexts =
             outputs < 16 || i + AHEAD >= rows->ahead ? 0 : bpi_min(rows->ahead - i - AHEAD, tall);
@@ -3948,6 +3910,8 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
                 BPI_N(mark)(tile->a[r], inputs, marks + r * bpi_marks(inputs), seen);
             BPI_N(list_marked)(marks, tall, inputs, blocks);
         }
+        if (tile->seen && j == 0)
+            BPI_N(see)(tile->a, tall, inputs, tile->seen);
         strip[tall](tile, j, last);
         if (last == outputs)
             BPI_N(activate)(tile->out, tall * outputs);
@@ -4056,7 +4020,6 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
                                          uint32_t *blocks, bp_real *out)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const int far = BPI_N(is_far)(layer);
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     size_t j, neurons;
@@ -4069,8 +4032,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
         return BPI_N(forward_narrow)(layer, rows, n, out);
     tile.blocks = BPI_N(list_all)(inputs, blocks);
     for (j = 0; j < outputs; j += neurons)
-        BPI_N(forward_group)(&tile, rows, n, j, bpi_min(j + neurons, outputs), far, blocks, &seen,
-                             out);
+        BPI_N(forward_group)(&tile, rows, n, j, bpi_min(j + neurons, outputs), blocks, &seen, out);
     return BPI_N(bound)(seen, rows, n);
 }
 
@@ -4563,7 +4525,7 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const bp_real *a[2];
-    const int far = BPI_N(is_far)(layer);
+    const int far = BPI_N(is_far)(layer, BPI_N(page));
     BPI_V seen = BPI_SET1(0), sum[8];
     BPI_N(eight) z;
     size_t j, m, n;
