@@ -3792,7 +3792,8 @@ BPI_STRIP(6)
  * there are many rows, `most` at most. What is left should not be a single row. */
 BPI_LOCAL size_t BPI_N(tall)(size_t n, size_t most)
 {
-    return BPI_TILE < 6 ? bpi_min(n, BPI_TILE) : n == 5 ? 3 : n <= 6 ? n : n <= 8 ? 4 : most;
+    const size_t tall = n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, n > 8 ? most : 6);
+    return bpi_min(tall, BPI_TILE);
 }
 
 /* Not less than any magnitude among the inputs, seen being all their bits put together: magnitudes
@@ -3813,7 +3814,8 @@ BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer, size_t bytes)
     return row > bytes && row * (size_t)layer->outputs > 1024 * 1024;
 }
 
-/* A single example meets them so fast that the processor sees rows of less than a page coming. */
+/* Rows of weights up to a page, which a single example meets one right after the other, the
+ * processor sees coming. */
 enum { BPI_N(page) = 4096 };
 
 /* A single example: its rows of weights come from a cache, and four at a time come fastest. */
@@ -3872,14 +3874,13 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
 BPI_TARGET static void BPI_N(list_rows)(const bpi_rows *rows, size_t first, size_t n,
                                         const bp_real **list)
 {
-    const bp_real *row = rows->base;
     size_t i;
     if (rows->index)
         for (i = 0; i < n; i++)
-            list[i] = row + rows->stride * rows->index[first + i];
+            list[i] = rows->base + rows->stride * rows->index[first + i];
     else
-        for (i = 0, row += rows->stride * first; i < n; i++, row += rows->stride)
-            list[i] = row;
+        for (i = 0; i < n; i++)
+            list[i] = rows->base + rows->stride * (first + i);
 }
 
 /* Takes n examples through the neurons j ... last-1. */
@@ -4239,7 +4240,8 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     };
     enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024 };
     const size_t fit = CACHE / sizeof(bp_real) / count / WIDE * WIDE;
-    /* few sums are put away sooner, so that where they are short the next are under way sooner */
+    /* sums of few terms take long to be put away for what they are: of four rows, the next wait
+     * less */
     const size_t most = job->what == BPI_DESCEND && count < 32 ? 4 : 6;
     BPI_N(rows) rows;
     size_t i, k, end, tall;
