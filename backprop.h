@@ -909,7 +909,7 @@ static size_t bpi_marks(size_t inputs)
  * before it is known to be none. */
 static size_t bpi_block_count(const bp_net *net)
 {
-    return bpi_widest(net, 0) / BPI_LANES + 9;
+    return bpi_widest(net, 0) / BPI_LANES + 2;
 }
 
 static size_t bpi_min(size_t a, size_t b)
@@ -3472,17 +3472,13 @@ BPI_TARGET static const uint32_t *BPI_N(list_all)(size_t inputs, uint32_t *block
     return blocks;
 }
 
-/* Fetches the rows of inputs from `next` on into the second cache while those before are computed
- * with. */
-BPI_LOCAL void BPI_N(fetch)(const bpi_rows *rows, size_t next, size_t n, size_t inputs)
+/* Fetches the row behind the first into the second cache while that one is computed with. */
+BPI_LOCAL void BPI_N(fetch_next)(const bpi_rows *rows, size_t inputs)
 {
     const size_t line = BPI_ALIGN / sizeof(bp_real);
     size_t k;
-    for (; n && next < rows->ahead; n--, next++) {
-        const bp_real *coming = bpi_row(rows, next);
-        for (k = 0; k < inputs; k += line)
-            BPI_PREFETCH_SECOND(coming + k);
-    }
+    for (k = 0; rows->ahead > 1 && k < inputs; k += line)
+        BPI_PREFETCH_SECOND(bpi_row(rows, 1) + k);
 }
 
 /* Marks the blocks of an example that are not all zero (see bpi_rows); all bits of its inputs are
@@ -3818,7 +3814,7 @@ BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer, size_t bytes)
  * processor sees coming. */
 enum { BPI_N(page) = 4096 };
 
-/* A single example: its rows of weights come from a cache, and four at a time come fastest. */
+/* A single example: rows of weights come fastest four at a time. */
 BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows,
                                              uint32_t *blocks, bp_real *out)
 {
@@ -3830,7 +3826,7 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
     tile.a[0] = bpi_row(rows, 0);
     tile.far = BPI_N(is_far)(layer, BPI_N(page));
     tile.blocks = blocks;
-    BPI_N(fetch)(rows, 1, 1, inputs);
+    BPI_N(fetch_next)(rows, inputs);
     if (rows->dense)
         (void)BPI_N(list_all)(inputs, blocks);
     else
@@ -4145,7 +4141,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
     for (; k < k_end; k += columns) {
         const size_t left = whole ? BPI_WW : width - k - (columns - BPI_WW);
         bp_real *out = rows->out + k;
-        const bp_real *beside = rows->beside + k, *c = rows->c;
+        const bp_real *beside = rows->beside + k;
         /* the next tile's: behind this one, or in the rows below */
         const size_t coming = k + columns < k_end ? columns : (size_t)tall * width + first - k;
         BPI_WIDE s[BPI_TILE][BPI_N(wides)], y[BPI_N(wides)];
@@ -4160,8 +4156,8 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
                                                    v + 1 < wides ? BPI_WW : left)
                                 : BPI_WIDE_SET1(0);
         }
-        for (t = 0; t < count; t++, c += rows->c_step) {
-            const bp_real *x = rows->x[t] + k;
+        for (t = 0; t < count; t++) {
+            const bp_real *x = rows->x[t] + k, *c = rows->c + t * rows->c_step;
             BPI_UNROLL
             for (v = 0; v < wides; v++)
                 y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left);
@@ -4377,7 +4373,7 @@ BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
 /* Which of the rows are marked at a block. */
 typedef struct BPI_N(list) {
     size_t count;
-    uint8_t row[BPI_ROWS + 1];
+    uint8_t row[BPI_ROWS];
 } BPI_N(list);
 
 /* Lists them for the eight blocks whose marks these are, of the first of n rows, which are so many
@@ -4386,11 +4382,11 @@ BPI_TARGET static void BPI_N(list_eight)(const uint8_t *marks, size_t apart, siz
                                          BPI_N(list) *list)
 {
     size_t count[8] = { 0 }, i, b;
-    for (i = 0; i < n; i++, marks += apart) {
+    for (i = 0; i < n; i++) {
         BPI_UNROLL
         for (b = 0; b < 8; b++) {
             list[b].row[count[b]] = (uint8_t)i;
-            count[b] += marks[b];
+            count[b] += marks[i * apart + b];
         }
     }
     for (b = 0; b < 8; b++)
@@ -4535,7 +4531,7 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
     next = next ? next : rows;
     a[0] = bpi_row(rows, 0);
     a[1] = bpi_row(next, 0);
-    BPI_N(fetch)(next, 1, 1, inputs);
+    BPI_N(fetch_next)(next, inputs);
     BPI_N(list_blocks)(a[0], a[1], inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
         BPI_UNROLL

@@ -424,12 +424,12 @@ static void test_tiny(void)
     test_net(sizes, 3, DENSE, 600, one);
 }
 
-/* Layers of more weights than a cache holds, as first and as second: taken in groups of neurons,
- * their examples in stretches, and copied. */
+/* Layers of more weights than a cache holds, as first and as second: taken in groups of neurons, of
+ * which the last is of two. */
 static void test_large(void)
 {
     static const size_t batches[] = { 1, 13, 0 };
-    static const int second[] = { 20, 1100, 300, 3 }, first[] = { 1100, 300, 3 };
+    static const int second[] = { 20, 1100, 258, 3 }, first[] = { 1100, 258, 3 };
     test_net(second, 4, DENSE, 70, batches);
     test_net(first, 3, BLOCKS, 20, batches + 1);
 }

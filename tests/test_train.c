@@ -661,42 +661,6 @@ static void test_ahead(void)
         }
 }
 
-/* Weights that no cache holds: groups of neurons, of which the last are few; and the last batch is a
- * single example. */
-static void test_large_layers(void)
-{
-    enum { EXAMPLES = 15, N_0 = 3000, N_L = 3 };
-    static const int widths[] = { N_0, 1410, N_L };
-    static bp_real in[EXAMPLES * N_0], out[EXAMPLES * N_L];
-    ahead s = { in, out, N_0, N_L, 0, 0 };
-    bp_data data = { EXAMPLES, in, out, NULL, NULL };
-    bp_data fetched = { EXAMPLES, NULL, NULL, ahead_fetch, NULL };
-    bp_training training = settings(2, 7, 1.5);
-    uint64_t state = 6;
-    size_t i;
-    int turn;
-    fetched.user = &s;
-    training.threads = 1;
-    for (i = 0; i < EXAMPLES * N_L; i++)
-        out[i] = (bp_real)(0.5 + 0.4 * ref_random(&state));
-    for (turn = 0; turn < 4; turn++) {
-        bp_net *a, *b;
-        training.in_order = turn % 2;
-        /* in the end, many blocks of zeros, in each example others */
-        for (i = 0; i < EXAMPLES * N_0; i++)
-            in[i] = (bp_real)(turn >= 2 && (i % N_0 / 8 * 5 + i / N_0 * 7) % 4 < 2
-                                  ? 0
-                                  : ref_random(&state));
-        a = create(widths, 3, 22);
-        b = create(widths, 3, 22);
-        CHECK(bp_train(a, &data, &training) == BP_OK, "in memory");
-        CHECK(bp_train(b, &fetched, &training) == BP_OK, "fetched");
-        check_same_parameters(a, b, "large layers");
-        bp_free(a);
-        bp_free(b);
-    }
-}
-
 /* ---- what is not finite ---- */
 
 /* One epoch in order with whatever x and y now hold. Returns 1 if it diverged. */
@@ -1170,7 +1134,6 @@ int main(void)
     test_reports();
     test_stop();
     test_ahead();
-    test_large_layers();
     test_bad_numbers();
     test_bad_numbers_when_reading();
     test_overflow();
