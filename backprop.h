@@ -3627,7 +3627,6 @@ typedef struct BPI_N(tile) {
     size_t turns, share; /* one takes so many turns of four neurons, so many lines in each */
     int far;    /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
-    BPI_V *seen;  /* for all bits of the inputs; or NULL */
     bp_real *out; /* of the first example */
 } BPI_N(tile);
 
@@ -3701,9 +3700,9 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *a, const bp_rea
         BPI_N(add)(&s[r], BPI_N(load_part)(a[r] + k, part), &four);
 }
 
-/* The tile's dot products with four neurons from j on, as far as the lanes from offset on go; behind
- * the last neuron it is the last again. Meanwhile some lines of what is coming are fetched, one
- * after the other, and not into the first cache, which has no room for them. */
+/* The tile's dot products with four neurons from j on, in the lanes of one vector, which start at
+ * offset; behind the last neuron it is the last again. Meanwhile some lines of what is coming are
+ * fetched, one after the other, and not into the first cache, which has no room for them. */
 BPI_LOCAL void BPI_N(tile_dots)(const int tall, const BPI_N(tile) *tile, size_t j, size_t offset,
                                 const bp_real *coming, size_t lines, BPI_FOUR *s)
 {
@@ -3784,8 +3783,8 @@ BPI_STRIP(6)
 #endif
 #undef BPI_STRIP
 
-/* The next tile's height for n rows: 1, 2 and, where there are the registers, 3, 4 and 6, or, where
- * there are many rows, `most` at most. What is left should not be a single row. */
+/* The next tile's height where n rows are left: 1, 2 and, if there are the registers, 3, 4 and 6;
+ * `most`, 4 or 6, if more than eight are left. What is then left should not be a single row. */
 BPI_LOCAL size_t BPI_N(tall)(size_t n, size_t most)
 {
     const size_t tall = n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, n > 8 ? most : 6);
@@ -3848,8 +3847,7 @@ BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_ro
 
 /* Sets up a tile for n examples, and in which groups the neurons meet them: as many as the second
  * cache holds. */
-BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
-                                     const bpi_rows *rows, size_t n, BPI_V *seen)
+BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer, size_t n)
 {
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
@@ -3858,7 +3856,6 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer,
     if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
     tile->layer = layer;
-    tile->seen = rows->marks || rows->dense ? NULL : seen;
     tile->lines = (inputs + line - 1) / line;
     tile->turns = neurons < 4 * BPI_TILE ? 1 : neurons / (4 * BPI_TILE);
     tile->share = (tile->lines + tile->turns - 1) / tile->turns;
@@ -3906,9 +3903,9 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
             for (r = 0; r < tall && j == 0; r++)
                 BPI_N(mark)(tile->a[r], inputs, marks + r * bpi_marks(inputs), seen);
             BPI_N(list_marked)(marks, tall, inputs, blocks);
+        } else if (!rows->dense && j == 0) {
+            BPI_N(see)(tile->a, tall, inputs, seen);
         }
-        if (tile->seen && j == 0)
-            BPI_N(see)(tile->a, tall, inputs, tile->seen);
         strip[tall](tile, j, last);
         if (last == outputs)
             BPI_N(activate)(tile->out, tall * outputs);
@@ -4024,7 +4021,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
         return BPI_N(forward_one)(layer, rows, blocks, out);
     if (inputs <= BPI_LANES)
         return BPI_N(forward_small)(layer, rows, n, out);
-    neurons = BPI_N(open)(&tile, layer, rows, n, &seen);
+    neurons = BPI_N(open)(&tile, layer, n);
     if (!rows->marks && outputs <= BPI_TILE / 2)
         return BPI_N(forward_narrow)(layer, rows, n, out);
     tile.blocks = BPI_N(list_all)(inputs, blocks);
@@ -4236,8 +4233,8 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     };
     enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024 };
     const size_t fit = CACHE / sizeof(bp_real) / count / WIDE * WIDE;
-    /* sums of few terms take long to be put away for what they are: of four rows, the next wait
-     * less */
+    /* Where examples are few, much of the time is spent on putting sums away, and those of six rows
+     * at once hold up the next tile more than those of four. */
     const size_t most = job->what == BPI_DESCEND && count < 32 ? 4 : 6;
     BPI_N(rows) rows;
     size_t i, k, end, tall;
