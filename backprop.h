@@ -3139,11 +3139,22 @@ typedef __m128 bpi_v_sse2;
 #define BPI_WIDE __m512d
 #define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _pd)
 #define BPI_WIDE_MASK(n) ((__mmask8)((1u << (n)) - 1))
+#define BPI_WIDE_BOTH(x) _mm512_broadcast_f64x4(x)
+#define BPI_WIDE_JOIN(x, y) _mm512_insertf64x4(_mm512_castpd256_pd512(x), y, 1)
+#define BPI_WIDE_LOW(x) _mm512_castpd512_pd256(x)
+#define BPI_WIDE_HIGH(x) _mm512_extractf64x4_pd(x, 1)
 #else
 #define BPI_WIDE __m512
 #define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _ps)
 #define BPI_WIDE_MASK(n) ((__mmask16)((1u << (n)) - 1))
+#define BPI_WIDE_BOTH(x) _mm512_castpd_ps(_mm512_broadcast_f64x4(_mm256_castps_pd(x)))
+#define BPI_WIDE_JOIN(x, y)                                                                       \
+    _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(x)),              \
+                                        _mm256_castps_pd(y), 1))
+#define BPI_WIDE_LOW(x) _mm512_castps512_ps256(x)
+#define BPI_WIDE_HIGH(x) _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1))
 #endif
+#define BPI_PAIRS 1
 #define BPI_WIDE_SET1(x) BPI_WIDE_OP(set1)(x)
 #define BPI_WIDE_LOAD(p) BPI_WIDE_OP(loadu)(p)
 #define BPI_WIDE_STORE(p, x) BPI_WIDE_OP(storeu)(p, x)
@@ -3244,6 +3255,26 @@ BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, BPI_V x)
 }
 #endif
 
+/* Vectors as wide as the machine's widest: each may be two of the others, a low and a high one. */
+#ifndef BPI_WIDE_LOAD
+#define BPI_WIDE BPI_V
+#define BPI_WIDE_SET1(x) BPI_SET1(x)
+#define BPI_WIDE_LOAD(p) BPI_LOAD(p)
+#define BPI_WIDE_STORE(p, x) BPI_STORE(p, x)
+#define BPI_WIDE_GET(p, n) BPI_GET(p, n)
+#define BPI_WIDE_PUT(p, n, x) BPI_PUT(p, n, x)
+#define BPI_WIDE_SUB(a, b) BPI_SUB(a, b)
+#define BPI_WIDE_MUL(a, b) BPI_MUL(a, b)
+#define BPI_WIDE_MADD(a, b, c) BPI_MADD(a, b, c)
+#define BPI_WIDE_BOTH(x) (x)
+#define BPI_WIDE_JOIN(x, y) (x)
+#define BPI_WIDE_LOW(x) (x)
+#define BPI_WIDE_HIGH(x) (x)
+#endif
+enum { BPI_N(wide) = (int)(sizeof(BPI_WIDE) / sizeof(bp_real)), /* numbers in one */
+       BPI_N(pair) = BPI_N(wide) / BPI_N(width) };               /* of the others in one */
+#define BPI_WW ((size_t)BPI_N(wide))
+
 /* n limited to what a vector holds that starts `from` later */
 BPI_LOCAL size_t BPI_N(part)(size_t n, size_t from)
 {
@@ -3325,44 +3356,14 @@ BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z)
     return a;
 }
 
-/* Four sums side by side: of the dot products of one example with four neurons, or of four
- * vectors along a row. */
-typedef struct BPI_N(four) {
-    BPI_V a, b, c, d;
-} BPI_N(four);
-#define BPI_FOUR BPI_N(four)
-
-BPI_LOCAL void BPI_N(clear)(BPI_FOUR *s)
-{
-    s->a = s->b = s->c = s->d = BPI_SET1(0);
-}
-
-/* s += x y, in four vectors y */
-BPI_LOCAL void BPI_N(add)(BPI_FOUR *s, BPI_V x, const BPI_FOUR *y)
-{
-    s->a = BPI_MADD(x, y->a, s->a);
-    s->b = BPI_MADD(x, y->b, s->b);
-    s->c = BPI_MADD(x, y->c, s->c);
-    s->d = BPI_MADD(x, y->d, s->d);
-}
-
-BPI_LOCAL void BPI_N(join)(BPI_FOUR *s, const BPI_FOUR *t)
-{
-    s->a = BPI_ADD(t->a, s->a);
-    s->b = BPI_ADD(t->b, s->b);
-    s->c = BPI_ADD(t->c, s->c);
-    s->d = BPI_ADD(t->d, s->d);
-}
-
 /* Lane i and lane i + half added until one is left, for eight vectors at once. */
 #if BPI_PASS == BPI_PASS_WASM
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
 {
-    const BPI_V each[8] = { s->a, s->b, s->c, s->d, t->a, t->b, t->c, t->d };
     bp_real lane[BPI_N(width)], sum[8];
     size_t i, j, half;
     for (j = 0; j < 8; j++) {
-        BPI_STORE(lane, each[j]);
+        BPI_STORE(lane, s[j]);
         for (half = BPI_W / 2; half; half /= 2)
             for (i = 0; i < half; i++)
                 lane[i] += lane[i + half];
@@ -3382,16 +3383,16 @@ BPI_LOCAL __m256 BPI_N(quarters)(__m256 x, __m256 y)
     return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(p, q)),
                          _mm256_castpd_ps(_mm256_unpackhi_pd(p, q)));
 }
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
 {
-    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s->a, t->a), BPI_N(halves)(s->b, t->b));
-    const __m256 y = BPI_N(quarters)(BPI_N(halves)(s->c, t->c), BPI_N(halves)(s->d, t->d));
+    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s[0], s[4]), BPI_N(halves)(s[1], s[5]));
+    const __m256 y = BPI_N(quarters)(BPI_N(halves)(s[2], s[6]), BPI_N(halves)(s[3], s[7]));
     z[0] = _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xdd));
 }
 /* Only four of them; the lanes behind repeat some. */
-BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
 {
-    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s->a, s->c), BPI_N(halves)(s->b, s->d));
+    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s[0], s[2]), BPI_N(halves)(s[1], s[3]));
     const __m256 y = _mm256_add_ps(_mm256_shuffle_ps(x, x, 0x88), _mm256_shuffle_ps(x, x, 0xdd));
     z[0] = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(y), 0x08));
 }
@@ -3404,41 +3405,41 @@ BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
 }
 #else
 #if BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
-BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
 {
-    z[0] = vpaddq_f64(s->a, s->b);
-    z[1] = vpaddq_f64(s->c, s->d);
+    z[0] = vpaddq_f64(s[0], s[1]);
+    z[1] = vpaddq_f64(s[2], s[3]);
 }
 #elif BPI_PASS == BPI_PASS_NEON
-BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
 {
-    float32x2_t a = vadd_f32(vget_low_f32(s->a), vget_high_f32(s->a));
-    float32x2_t b = vadd_f32(vget_low_f32(s->b), vget_high_f32(s->b));
-    float32x2_t c = vadd_f32(vget_low_f32(s->c), vget_high_f32(s->c));
-    float32x2_t d = vadd_f32(vget_low_f32(s->d), vget_high_f32(s->d));
+    float32x2_t a = vadd_f32(vget_low_f32(s[0]), vget_high_f32(s[0]));
+    float32x2_t b = vadd_f32(vget_low_f32(s[1]), vget_high_f32(s[1]));
+    float32x2_t c = vadd_f32(vget_low_f32(s[2]), vget_high_f32(s[2]));
+    float32x2_t d = vadd_f32(vget_low_f32(s[3]), vget_high_f32(s[3]));
     z[0] = vcombine_f32(vpadd_f32(a, b), vpadd_f32(c, d));
 }
 #elif !defined(BACKPROP_DOUBLE)
-BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
 {
-    __m128 x = _mm_add_ps(_mm_unpacklo_ps(s->a, s->b), _mm_unpackhi_ps(s->a, s->b));
-    __m128 y = _mm_add_ps(_mm_unpacklo_ps(s->c, s->d), _mm_unpackhi_ps(s->c, s->d));
+    __m128 x = _mm_add_ps(_mm_unpacklo_ps(s[0], s[1]), _mm_unpackhi_ps(s[0], s[1]));
+    __m128 y = _mm_add_ps(_mm_unpacklo_ps(s[2], s[3]), _mm_unpackhi_ps(s[2], s[3]));
     z[0] = _mm_add_ps(_mm_movelh_ps(x, y), _mm_movehl_ps(y, x));
 }
 #elif BPI_PASS == BPI_PASS_SSE2
-BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
 {
-    z[0] = _mm_add_pd(_mm_unpacklo_pd(s->a, s->b), _mm_unpackhi_pd(s->a, s->b));
-    z[1] = _mm_add_pd(_mm_unpacklo_pd(s->c, s->d), _mm_unpackhi_pd(s->c, s->d));
+    z[0] = _mm_add_pd(_mm_unpacklo_pd(s[0], s[1]), _mm_unpackhi_pd(s[0], s[1]));
+    z[1] = _mm_add_pd(_mm_unpacklo_pd(s[2], s[3]), _mm_unpackhi_pd(s[2], s[3]));
 }
 #else
 BPI_LOCAL __m256d BPI_N(halves)(__m256d x, __m256d y)
 {
     return _mm256_add_pd(_mm256_permute2f128_pd(x, y, 0x20), _mm256_permute2f128_pd(x, y, 0x31));
 }
-BPI_LOCAL void BPI_N(fold_four)(const BPI_FOUR *s, BPI_V *z)
+BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
 {
-    const __m256d x = BPI_N(halves)(s->a, s->c), y = BPI_N(halves)(s->b, s->d);
+    const __m256d x = BPI_N(halves)(s[0], s[2]), y = BPI_N(halves)(s[1], s[3]);
     z[0] = _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
 }
 BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
@@ -3447,10 +3448,10 @@ BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
     return _mm256_add_pd(x, _mm256_permute_pd(x, 0x5));
 }
 #endif
-BPI_LOCAL void BPI_N(fold)(const BPI_FOUR *s, const BPI_FOUR *t, BPI_V *z)
+BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
 {
     BPI_N(fold_four)(s, z);
-    BPI_N(fold_four)(t, z + 4 / BPI_W);
+    BPI_N(fold_four)(s + 4, z + 4 / BPI_W);
 }
 #endif
 
@@ -3543,14 +3544,20 @@ BPI_LOCAL void BPI_N(list_blocks)(const bp_real *a, const bp_real *next, size_t 
     *seen = all;
 }
 
-/* Gathers all bits of the rows' inputs in seen. */
-BPI_TARGET static void BPI_N(see)(const bp_real *const *a, size_t rows, size_t inputs, BPI_V *seen)
+/* Looks through the inputs of some rows, from the i-th on: all their bits are gathered in seen, and
+ * their blocks marked if that is asked for. */
+BPI_TARGET static void BPI_N(look)(const bpi_rows *rows, const bp_real *const *a, size_t i,
+                                   size_t count, BPI_V *seen)
 {
+    const size_t inputs = rows->stride, marks = bpi_marks(inputs);
     BPI_V all = *seen;
-    size_t k, i;
-    for (i = 0; i < rows; i++)
-        for (k = 0; k < inputs; k += BPI_W)
-            all = BPI_OR(all, BPI_N(load_part)(a[i] + k, BPI_N(part)(inputs, k)));
+    size_t k, r;
+    for (r = 0; r < count; r++)
+        if (rows->marks)
+            BPI_N(mark)(a[r], inputs, rows->marks + (i + r) * marks, &all);
+        else
+            for (k = 0; k < inputs; k += BPI_W)
+                all = BPI_OR(all, BPI_N(load_part)(a[r] + k, BPI_N(part)(inputs, k)));
     *seen = all;
 }
 
@@ -3618,17 +3625,23 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_
     return BPI_N(most)(largest);
 }
 
-/* A tile of the forward pass: as many examples as its rows, four neurons wide. */
+/* A tile of the forward pass: some examples, one a row, or two where its vectors are wide. */
 typedef struct BPI_N(tile) {
     const bp_layer *layer;
-    const bp_real *a[BPI_TILE];
-    const bp_real *next[BPI_TILE]; /* some of the examples to come, to be fetched meanwhile: */
-    size_t nexts, lines;           /* so many, so many lines each; */
-    size_t turns, share; /* one takes so many turns of four neurons, so many lines in each */
-    int far;    /* the weights are still in memory rather than in a cache */
+    const bp_real *a[2 * BPI_TILE];
+    const bp_real *next[2 * BPI_TILE]; /* some of the examples to come, to be fetched meanwhile: */
+    size_t nexts;                      /* so many; */
+    size_t turns, share; /* each takes so many turns of four neurons, so many bytes in one */
+    int far;             /* the weights are still in memory rather than in a cache */
     const uint32_t *blocks;
     bp_real *out; /* of the first example */
 } BPI_N(tile);
+
+/* Its sums under way, for each row and neuron: in the lanes of vectors of one kind or the other. */
+typedef struct BPI_N(sums) {
+    BPI_V one[BPI_TILE][8];
+    BPI_WIDE pair[BPI_TILE][4];
+} BPI_N(sums);
 
 /* As many vectors as it takes to hold all lanes. */
 #define BPI_PARTS ((int)BPI_LANES / (int)BPI_N(width))
@@ -3645,32 +3658,34 @@ BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
 #endif
 }
 
-/* z = s + b for the neurons from j on, the lanes of s being added up */
-BPI_LOCAL void BPI_N(sum_up)(const int tall, const BPI_N(tile) *tile, size_t j, const BPI_FOUR *s)
+/* z = s + b for the tile's examples and some neurons from j on, the lanes of s being added up:
+ * eight sums at a time, of eight neurons or of four and two examples. */
+BPI_LOCAL void BPI_N(sum_up)(const int tall, const int pairs, const int neurons,
+                             const BPI_N(tile) *tile, size_t j, const BPI_N(sums) *s)
 {
     const size_t outputs = (size_t)tile->layer->outputs;
     const bp_real *b = tile->layer->biases + j;
-    bp_real *out = tile->out + j, z[8], few[4];
+    bp_real *out = tile->out + j, z[8];
+    BPI_V each[8];
     BPI_N(eight) sums;
-    size_t m;
-    int r;
-    for (m = 0; m < 4 && outputs < 4; m++)
-        few[m] = b[bpi_min(m, outputs - 1)];
-    b = outputs < 4 ? few : b;
+    size_t v;
+    int r, m;
     BPI_UNROLL
-    for (r = 0; r < tall; r += 2, out += 2 * outputs) {
-        const int two = r + 1 < tall;
-        BPI_N(fold)(&s[r], &s[two ? r + 1 : r], sums);
-        for (m = 0; m < 8; m += BPI_W)
-            BPI_STORE(z + m, BPI_ADD(sums[m / BPI_W], BPI_N(twice)(b, m)));
-        if (outputs < 4) {
-            memcpy(out, z, outputs * sizeof(bp_real));
-            memcpy(out + (two ? outputs : 0), z + (two ? 4 : 0), outputs * sizeof(bp_real));
-        } else {
-            memcpy(out, z, 4 * sizeof(bp_real));
-            if (two)
-                memcpy(out + outputs, z + 4, 4 * sizeof(bp_real));
-        }
+    for (r = 0; r < tall; r += neurons == 4 && !pairs ? 2 : 1, out += 2 * outputs) {
+        const int below = r + 1 < tall ? r + 1 : r;
+        BPI_UNROLL
+        for (m = 0; m < 8; m++)
+            if (pairs)
+                each[m] = m < 4 ? BPI_WIDE_LOW(s->pair[r][m]) : BPI_WIDE_HIGH(s->pair[r][m - 4]);
+            else
+                each[m] = m < neurons ? s->one[r][m] : s->one[below][m - 4];
+        BPI_N(fold)(each, sums);
+        for (v = 0; v < 8; v += BPI_W)
+            BPI_STORE(z + v, BPI_ADD(sums[v / BPI_W],
+                                     neurons == 8 ? BPI_LOAD(b + v) : BPI_N(twice)(b, v)));
+        memcpy(out, z, (size_t)neurons * sizeof(bp_real));
+        if (pairs || (neurons == 4 && below > r))
+            memcpy(out + outputs, z + 4, 4 * sizeof(bp_real));
     }
 }
 
@@ -3684,102 +3699,132 @@ BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
     }
 }
 
-/* s += a w for all examples and four neurons, whose weights are so far apart, at input k */
-BPI_LOCAL void BPI_N(dots)(const int tall, const bp_real *const *a, const bp_real *w,
-                           const size_t *apart, size_t k, size_t part, BPI_FOUR *s)
+/* Where row i begins: read anew each time if there are more rows than registers, which compilers
+ * would else make room for among the vectors. */
+BPI_LOCAL const bp_real *BPI_N(row)(const bp_real *const *a, int i, const int anew)
 {
-    BPI_FOUR four;
-    int r;
-    w += k;
-    four.a = BPI_N(load_part)(w, part);
-    four.b = BPI_N(load_part)(w + apart[0], part);
-    four.c = BPI_N(load_part)(w + apart[1], part);
-    four.d = BPI_N(load_part)(w + apart[2], part);
-    BPI_UNROLL
-    for (r = 0; r < tall; r++)
-        BPI_N(add)(&s[r], BPI_N(load_part)(a[r] + k, part), &four);
+    return anew ? *(const bp_real *const volatile *)(a + i) : a[i];
 }
 
-/* The tile's dot products with four neurons from j on, in the lanes of one vector, which start at
- * offset; behind the last neuron it is the last again. Meanwhile some lines of what is coming are
- * fetched, one after the other, and not into the first cache, which has no room for them. */
-BPI_LOCAL void BPI_N(tile_dots)(const int tall, const BPI_N(tile) *tile, size_t j, size_t offset,
-                                const bp_real *coming, size_t lines, BPI_FOUR *s)
+/* s += a w for all examples and some neurons at input k */
+BPI_LOCAL void BPI_N(dots)(const int tall, const int pairs, const int neurons,
+                           const bp_real *const *a, const bp_real *w, size_t inputs, size_t k,
+                           size_t part, BPI_N(sums) *s)
+{
+    BPI_V w_k[8];
+    int r, m;
+    w += k;
+    BPI_UNROLL
+    for (m = 0; m < neurons; m++)
+        w_k[m] = BPI_N(load_part)(w + (size_t)m * inputs, part);
+    BPI_UNROLL
+    for (r = 0; r < tall; r++) {
+        const int i = pairs ? 2 * r : r;
+        const BPI_V x = BPI_N(load_part)(BPI_N(row)(a, i, pairs) + k, part);
+        const BPI_WIDE two =
+            BPI_WIDE_JOIN(x, BPI_N(load_part)(BPI_N(row)(a, i + pairs, pairs) + k, part));
+        BPI_UNROLL
+        for (m = 0; m < neurons; m++)
+            if (pairs)
+                s->pair[r][m] = BPI_WIDE_MADD(two, BPI_WIDE_BOTH(w_k[m]), s->pair[r][m]);
+            else
+                s->one[r][m] = BPI_MADD(x, w_k[m], s->one[r][m]);
+    }
+}
+
+/* The tile's dot products with some neurons from j on, in the lanes of one vector, which start at
+ * offset. Meanwhile what is coming is fetched, up to where it stops: some lines after each block,
+ * and not into the first cache, which has no room for them. */
+BPI_LOCAL void BPI_N(tile_dots)(const int tall, const int pairs, const int neurons,
+                                const BPI_N(tile) *tile, size_t j, size_t offset,
+                                uintptr_t coming, uintptr_t stop, BPI_N(sums) *s)
 {
     const size_t inputs = (size_t)tile->layer->inputs, tail = inputs % BPI_LANES;
-    const size_t last = (size_t)tile->layer->outputs - 1, first = bpi_min(j, last);
-    const size_t apart[3] = { bpi_min(1, last - first) * inputs, bpi_min(2, last - first) * inputs,
-                              bpi_min(3, last - first) * inputs };
-    const bp_real *w = tile->layer->weights + first * inputs;
     const size_t part = BPI_N(part)(tail, offset);
     const uint32_t *block = tile->blocks + 1, *end = block + tile->blocks[0];
-    int r;
+    const bp_real *w = tile->layer->weights + j * inputs;
+    const int lines = tile->far ? neurons / 2 : 1;
+    int r, m;
     BPI_UNROLL
     for (r = 0; r < tall; r++)
-        BPI_N(clear)(&s[r]);
+        BPI_UNROLL
+        for (m = 0; m < neurons; m++)
+            if (pairs)
+                s->pair[r][m] = BPI_WIDE_SET1(0);
+            else
+                s->one[r][m] = BPI_SET1(0);
     for (; block < end; block++) {
-        BPI_N(dots)(tall, tile->a, w, apart, *block + offset, BPI_W, s);
-        if (lines) {
-            BPI_PREFETCH_SECOND(coming);
-            coming += BPI_ALIGN / sizeof(bp_real);
-            lines--;
-        }
-        /* from memory, the neurons that come next; the last have no next, but no pointer behind the
-         * weights is made either */
-        for (r = 0; tile->far && r < 4; r++)
-            BPI_PREFETCH_SECOND((const void *)((uintptr_t)(w + *block) +
-                                               (size_t)(4 + r) * inputs * sizeof(bp_real)));
+        BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, *block + offset, BPI_W, s);
+        for (m = 0; m < lines && coming < stop; m++, coming += BPI_ALIGN)
+            BPI_PREFETCH_SECOND((const void *)coming);
     }
     if (part)
-        BPI_N(dots)(tall, tile->a, w, apart, inputs - tail + offset, part, s);
-    for (; lines; lines--, coming += BPI_ALIGN / sizeof(bp_real))
-        BPI_PREFETCH_SECOND(coming);
+        BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, inputs - tail + offset, part, s);
+    for (; coming < stop; coming += BPI_ALIGN)
+        BPI_PREFETCH_SECOND((const void *)coming);
 }
 
-/* The same for all lanes. */
-BPI_LOCAL void BPI_N(all_dots)(const int tall, const BPI_N(tile) *tile, size_t j,
-                               const bp_real *coming, size_t lines, BPI_FOUR *s)
+/* The tile's z for some neurons from j on. */
+BPI_LOCAL void BPI_N(turn)(const int tall, const int pairs, const int neurons,
+                           const BPI_N(tile) *tile, size_t j, uintptr_t coming, uintptr_t stop)
 {
-    BPI_N(tile_dots)(tall, tile, j, 0, coming, lines, s);
+    BPI_N(sums) s, t;
+    int r, m;
+    BPI_N(tile_dots)(tall, pairs, neurons, tile, j, 0, coming, stop, &s);
     if (BPI_W < BPI_LANES) {
-        BPI_FOUR t[BPI_TILE];
-        int r;
-        BPI_N(tile_dots)(tall, tile, j, BPI_W, NULL, 0, t);
+        BPI_N(tile_dots)(tall, pairs, neurons, tile, j, BPI_W, 0, 0, &t);
         BPI_UNROLL
         for (r = 0; r < tall; r++)
-            BPI_N(join)(&s[r], &t[r]);
+            BPI_UNROLL
+            for (m = 0; m < neurons; m++)
+                s.one[r][m] = BPI_ADD(t.one[r][m], s.one[r][m]);
     }
+    BPI_N(sum_up)(tall, pairs, neurons, tile, j, &s);
 }
 
-/* The tile's z for the neurons first ... last-1, four in a turn. */
-BPI_LOCAL void BPI_N(strip)(const int tall, const BPI_N(tile) *tile, size_t first, size_t last)
+/* The tile's z for the neurons first ... last-1: four in a turn, or eight if only one example needs
+ * registers. Those of the last turn may overlap those before. */
+BPI_LOCAL void BPI_N(strip)(const int tall, const int pairs, const BPI_N(tile) *tile, size_t first,
+                            size_t last)
 {
-    const size_t outputs = (size_t)tile->layer->outputs, line = BPI_ALIGN / sizeof(bp_real);
-    BPI_FOUR s[BPI_TILE];
-    size_t j;
-    for (j = first; j < last; j += 4) {
-        const size_t next = j / 4 / tile->turns, from = j / 4 % tile->turns * tile->share;
-        const int fetches = next < tile->nexts && from < tile->lines;
-        const bp_real *coming = fetches ? tile->next[next] + from * line : NULL;
-        const size_t lines = fetches ? bpi_min(tile->share, tile->lines - from) : 0;
-        /* the last four may overlap those before */
-        const size_t four = outputs < 4 ? 0 : bpi_min(j, outputs - 4);
-        BPI_N(all_dots)(tall, tile, four, coming, lines, s);
-        BPI_N(sum_up)(tall, tile, four, s);
+    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
+    const size_t row = inputs * sizeof(bp_real), most = tall == 1 && outputs >= 8 ? 8 : 4;
+    size_t j, next = first ? tile->nexts : 0, turn = 0;
+    for (j = first; j < last; j += most) {
+        uintptr_t coming = 0, stop = 0;
+        if (tile->far) {
+            /* the next turn's weights; if there are none, no pointer behind the last is made */
+            coming = (uintptr_t)(tile->layer->weights + j * inputs) + most * row;
+            stop = coming + most * row;
+        } else if (next < tile->nexts) {
+            coming = (uintptr_t)tile->next[next] + turn * tile->share;
+            stop = bpi_min(coming + tile->share, (uintptr_t)tile->next[next] + row);
+            turn = turn + 1 < tile->turns ? turn + 1 : 0;
+            next += turn == 0;
+        }
+        if (tall == 1 && most == 8 && last - j > 4)
+            BPI_N(turn)(tall, pairs, 8, tile, bpi_min(j, outputs - 8), coming, stop);
+        else
+            BPI_N(turn)(tall, pairs, 4, tile, bpi_min(j, outputs - 4), coming, stop);
     }
 }
 
-#define BPI_STRIP(tall)                                                                           \
-    BPI_TARGET static void BPI_N(strip##tall)(const BPI_N(tile) *tile, size_t first, size_t last) \
+#define BPI_STRIP(name, tall, pairs)                                                              \
+    BPI_TARGET static void BPI_N(name)(const BPI_N(tile) *tile, size_t first, size_t last)        \
     {                                                                                             \
-        BPI_N(strip)(tall, tile, first, last);                                                    \
+        BPI_N(strip)(tall, pairs, tile, first, last);                                             \
     }
-BPI_STRIP(1)
-BPI_STRIP(2)
+BPI_STRIP(strip1, 1, 0)
+BPI_STRIP(strip2, 2, 0)
 #if BPI_TILE == 6
-BPI_STRIP(3)
-BPI_STRIP(4)
-BPI_STRIP(6)
+BPI_STRIP(strip3, 3, 0)
+BPI_STRIP(strip4, 4, 0)
+BPI_STRIP(strip6, 6, 0)
+#endif
+#ifdef BPI_PAIRS
+BPI_STRIP(pairs4, 4, 1)
+BPI_STRIP(pairs5, 5, 1)
+BPI_STRIP(pairs6, 6, 1)
 #endif
 #undef BPI_STRIP
 
@@ -3813,52 +3858,21 @@ BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer, size_t bytes)
  * processor sees coming. */
 enum { BPI_N(page) = 4096 };
 
-/* A single example: rows of weights come fastest four at a time. */
-BPI_TARGET static bp_real BPI_N(forward_one)(const bp_layer *layer, const bpi_rows *rows,
-                                             uint32_t *blocks, bp_real *out)
-{
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    BPI_V seen = BPI_SET1(0);
-    BPI_N(tile) tile;
-    size_t j, m;
-    tile.layer = layer;
-    tile.a[0] = bpi_row(rows, 0);
-    tile.far = BPI_N(is_far)(layer, BPI_N(page));
-    tile.blocks = blocks;
-    BPI_N(fetch_next)(rows, inputs);
-    if (rows->dense)
-        (void)BPI_N(list_all)(inputs, blocks);
-    else
-        BPI_N(list_blocks)(tile.a[0], tile.a[0], inputs, blocks, &seen);
-    for (j = 0; j < outputs; j += 8) {
-        BPI_FOUR s[2];
-        BPI_N(eight) z;
-        BPI_N(all_dots)(1, &tile, j, NULL, 0, &s[0]);
-        BPI_N(all_dots)(1, &tile, j + 4, NULL, 0, &s[1]);
-        BPI_N(fold)(&s[0], &s[1], z);
-        for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
-            const size_t part = BPI_N(part)(outputs - j, m);
-            const BPI_V biases = BPI_N(load_part)(layer->biases + j + m, part);
-            BPI_N(store_part)(out + j + m, part, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], biases)));
-        }
-    }
-    return BPI_N(bound)(seen, rows, 1);
-}
-
 /* Sets up a tile for n examples, and in which groups the neurons meet them: as many as the second
  * cache holds. */
-BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer, size_t n)
+BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer, size_t n,
+                                     int marked)
 {
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const size_t line = BPI_ALIGN / sizeof(bp_real);
+    /* examples in a tile; a single one takes neurons for two */
+    const size_t most = n == 1 ? 2 : marked ? BPI_TILE : (size_t)BPI_N(pair) * BPI_TILE;
     size_t neurons = outputs;
-    if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > BPI_TILE)
+    if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > most)
         neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
     tile->layer = layer;
-    tile->lines = (inputs + line - 1) / line;
-    tile->turns = neurons < 4 * BPI_TILE ? 1 : neurons / (4 * BPI_TILE);
-    tile->share = (tile->lines + tile->turns - 1) / tile->turns;
+    tile->turns = neurons < 4 * most ? 1 : neurons / (4 * most);
+    tile->share = (inputs * sizeof(bp_real) / BPI_ALIGN / tile->turns + 1) * BPI_ALIGN;
     return neurons;
 }
 
@@ -3876,6 +3890,19 @@ BPI_TARGET static void BPI_N(list_rows)(const bpi_rows *rows, size_t first, size
             list[i] = rows->base + rows->stride * (first + i);
 }
 
+/* How many examples the next tile takes of n: pairs of them if there are enough; but not where
+ * zeros are left out, as few are shared by so many. What is left should not be a single example. */
+BPI_LOCAL size_t BPI_N(examples)(size_t n, int marked)
+{
+#ifdef BPI_PAIRS
+    const size_t even = n % 2 && n < 14 ? n - bpi_min(n, 3) : n;
+    if (even >= 8 && !marked)
+        return bpi_min(even, 12);
+#endif
+    (void)marked;
+    return BPI_N(tall)(n, 6);
+}
+
 /* Takes n examples through the neurons j ... last-1. */
 BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *rows, size_t n,
                                             size_t j, size_t last, uint32_t *blocks, BPI_V *seen,
@@ -3884,28 +3911,28 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
         NULL, BPI_N(strip1), BPI_N(strip2),
 #if BPI_TILE == 6
-        BPI_N(strip3), BPI_N(strip4), NULL, BPI_N(strip6)
+        BPI_N(strip3), BPI_N(strip4), NULL, BPI_N(strip6),
+#endif
+#ifdef BPI_PAIRS
+        NULL, BPI_N(pairs4), NULL, BPI_N(pairs5), NULL, BPI_N(pairs6)
 #endif
     };
-    enum { AHEAD = 6 }; /* examples between the one fetched and the one computed with */
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
-    size_t i, r, tall;
+    /* from the example computed with to the one fetched */
+    const size_t ahead = n == 1 ? 1 : rows->marks ? 6 : 6 * (size_t)BPI_N(pair);
+    size_t i, tall;
     for (i = 0; i < n; i += tall) {
-        tall = BPI_N(tall)(n - i, 6);
-        tile->far = i == 0 && BPI_N(is_far)(tile->layer, 0);
+        tall = BPI_N(examples)(n - i, rows->marks != NULL);
+        tile->far = i == 0 && BPI_N(is_far)(tile->layer, n == 1 ? BPI_N(page) : 0);
         tile->out = out + i * outputs;
         tile->nexts =
-            outputs < 16 || i + AHEAD >= rows->ahead ? 0 : bpi_min(rows->ahead - i - AHEAD, tall);
+            outputs < 16 || i + ahead >= rows->ahead ? 0 : bpi_min(rows->ahead - i - ahead, tall);
         BPI_N(list_rows)(rows, i, tall, tile->a);
-        BPI_N(list_rows)(rows, i + AHEAD, tile->nexts, tile->next);
-        if (rows->marks) {
-            uint8_t *marks = rows->marks + i * bpi_marks(inputs);
-            for (r = 0; r < tall && j == 0; r++)
-                BPI_N(mark)(tile->a[r], inputs, marks + r * bpi_marks(inputs), seen);
-            BPI_N(list_marked)(marks, tall, inputs, blocks);
-        } else if (!rows->dense && j == 0) {
-            BPI_N(see)(tile->a, tall, inputs, seen);
-        }
+        BPI_N(list_rows)(rows, i + ahead, tile->nexts, tile->next);
+        if (j == 0 && !rows->dense && (n > 1 || rows->marks))
+            BPI_N(look)(rows, tile->a, i, tall, seen);
+        if (rows->marks)
+            BPI_N(list_marked)(rows->marks + i * bpi_marks(inputs), tall, inputs, blocks);
         strip[tall](tile, j, last);
         if (last == outputs)
             BPI_N(activate)(tile->out, tall * outputs);
@@ -3959,14 +3986,18 @@ BPI_LOCAL void BPI_N(narrow)(const int tall, const int wide, const bp_layer *lay
     }
     BPI_UNROLL
     for (r = 0; r < tall; r++) {
-        const BPI_V *t = s[r] + wide - 4, b = BPI_SET1(layer->biases[r]);
-        const BPI_FOUR first = { s[r][0], s[r][1], s[r][2], s[r][3] };
-        const BPI_FOUR last = { t[0], t[1], t[2], t[3] };
-        BPI_N(fold)(&first, &last, z);
+        const BPI_V b = BPI_SET1(layer->biases[r]);
+        BPI_UNROLL
+        for (e = wide; e < 8; e++)
+            s[r][e] = s[r][e - 4];
+        BPI_N(fold)(s[r], z);
         for (m = 0; m < 8; m += BPI_W)
             BPI_STORE(each + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], b)));
-        for (m = 0; m < count; m++)
-            out[m * (size_t)tall + (size_t)r] = each[m];
+        if (tall == 1 && count == 8)
+            memcpy(out, each, sizeof each); /* no call, as a size that is not known would be */
+        else
+            for (m = 0; m < count; m++)
+                out[m * (size_t)tall + (size_t)r] = each[m];
     }
     *seen = all;
 }
@@ -3975,16 +4006,14 @@ BPI_LOCAL void BPI_N(narrow)(const int tall, const int wide, const bp_layer *lay
     BPI_TARGET static void BPI_N(narrow##tall)(const bp_layer *layer, const bp_real *const *x,    \
                                                size_t count, BPI_V *seen, bp_real *out)           \
     {                                                                                             \
-        if (count > 4)                                                                            \
+        if (count > 4 && (BPI_TILE == 6 || tall == 1))                                            \
             BPI_N(narrow)(tall, 8, layer, x, count, seen, out);                                   \
         else                                                                                      \
             BPI_N(narrow)(tall, 4, layer, x, count, seen, out);                                   \
     }
 BPI_NARROW(1)
-#if BPI_TILE == 6
 BPI_NARROW(2)
 BPI_NARROW(3)
-#endif
 #undef BPI_NARROW
 
 /* A layer so narrow that it would waste the columns of a tile. */
@@ -3993,19 +4022,20 @@ BPI_TARGET static bp_real BPI_N(forward_narrow)(const bp_layer *layer, const bpi
 {
     static void (*const narrow[])(const bp_layer *, const bp_real *const *, size_t, BPI_V *,
                                   bp_real *) = {
-        NULL, BPI_N(narrow1),
-#if BPI_TILE == 6
-        BPI_N(narrow2), BPI_N(narrow3)
-#endif
+        NULL, BPI_N(narrow1), BPI_N(narrow2), BPI_N(narrow3)
     };
-    const size_t outputs = (size_t)layer->outputs;
+    const size_t outputs = (size_t)layer->outputs, some = BPI_TILE == 6 || outputs == 1 ? 8 : 4;
     const bp_real *x[8];
     BPI_V seen = BPI_SET1(0);
     size_t i, e;
-    for (i = 0; i < n; i += 8) {
-        for (e = 0; e < 8; e++)
-            x[e] = bpi_row(rows, bpi_min(i + e, n - 1));
-        narrow[outputs](layer, x, bpi_min(8, n - i), &seen, out + i * outputs);
+    for (i = 0; i < n; i += some) {
+        const size_t count = bpi_min(some, n - i);
+        BPI_N(list_rows)(rows, i, count, x);
+        for (e = count; e < 8; e++)
+            x[e] = x[count - 1];
+        if (rows->marks)
+            BPI_N(look)(rows, x, i, count, &seen);
+        narrow[outputs](layer, x, count, &seen, out + i * outputs);
     }
     return BPI_N(bound)(seen, rows, n);
 }
@@ -4017,14 +4047,16 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     size_t j, neurons;
-    if (n == 1 && !rows->marks)
-        return BPI_N(forward_one)(layer, rows, blocks, out);
-    if (inputs <= BPI_LANES)
+    if (inputs <= BPI_LANES && (n > 1 || rows->marks))
         return BPI_N(forward_small)(layer, rows, n, out);
-    neurons = BPI_N(open)(&tile, layer, n);
-    if (!rows->marks && outputs <= BPI_TILE / 2)
+    if (outputs < 4)
         return BPI_N(forward_narrow)(layer, rows, n, out);
-    tile.blocks = BPI_N(list_all)(inputs, blocks);
+    neurons = BPI_N(open)(&tile, layer, n, rows->marks != NULL);
+    tile.blocks = blocks;
+    if (n == 1 && !rows->dense && !rows->marks)
+        BPI_N(list_blocks)(bpi_row(rows, 0), bpi_row(rows, 0), inputs, blocks, &seen);
+    else
+        (void)BPI_N(list_all)(inputs, blocks);
     for (j = 0; j < outputs; j += neurons)
         BPI_N(forward_group)(&tile, rows, n, j, bpi_min(j + neurons, outputs), blocks, &seen, out);
     return BPI_N(bound)(seen, rows, n);
@@ -4037,21 +4069,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 #define BPI_GRADIENT 1
 #define BPI_DESCEND 2
 
-/* Here no lanes are added up, and a vector may be as wide as the machine's widest. */
-#ifndef BPI_WIDE_LOAD
-#define BPI_WIDE BPI_V
-#define BPI_WIDE_SET1(x) BPI_SET1(x)
-#define BPI_WIDE_LOAD(p) BPI_LOAD(p)
-#define BPI_WIDE_STORE(p, x) BPI_STORE(p, x)
-#define BPI_WIDE_GET(p, n) BPI_GET(p, n)
-#define BPI_WIDE_PUT(p, n, x) BPI_PUT(p, n, x)
-#define BPI_WIDE_SUB(a, b) BPI_SUB(a, b)
-#define BPI_WIDE_MUL(a, b) BPI_MUL(a, b)
-#define BPI_WIDE_MADD(a, b, c) BPI_MADD(a, b, c)
-#endif
-enum { BPI_N(wide) = (int)(sizeof(BPI_WIDE) / sizeof(bp_real)), /* numbers in one */
-       BPI_N(wides) = 4 * BPI_N(width) / BPI_N(wide) };          /* of them in a tile */
-#define BPI_WW ((size_t)BPI_N(wide))
+enum { BPI_N(wides) = 4 / BPI_N(pair) }; /* wide vectors in a tile's width */
 
 BPI_LOCAL BPI_WIDE BPI_N(wide_load)(const bp_real *p, size_t n)
 {
@@ -4554,9 +4572,7 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
 #undef BPI_ROWS_CASE
         }
         if (out) {
-            const BPI_FOUR s[2] = { { sum[0], sum[1], sum[2], sum[3] },
-                                    { sum[4], sum[5], sum[6], sum[7] } };
-            BPI_N(fold)(&s[0], &s[1], z);
+            BPI_N(fold)(sum, z);
         }
         for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
             const size_t part = BPI_N(part)(outputs - j, m);
@@ -4585,15 +4601,15 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
 
 #ifdef BPI_LANE
 /* The products of a with four rows of n weights; behind the last row it is the last again. */
-BPI_LOCAL void BPI_N(tiny_four)(const bp_real *w, size_t n, size_t rows, BPI_V a, BPI_FOUR *s)
+BPI_LOCAL void BPI_N(tiny_four)(const bp_real *w, size_t n, size_t rows, BPI_V a, BPI_V *s)
 {
-    s->a = BPI_MUL(BPI_GET(w, n), a);
+    s[0] = BPI_MUL(BPI_GET(w, n), a);
     w += rows > 1 ? n : 0;
-    s->b = BPI_MUL(BPI_GET(w, n), a);
+    s[1] = BPI_MUL(BPI_GET(w, n), a);
     w += rows > 2 ? n : 0;
-    s->c = BPI_MUL(BPI_GET(w, n), a);
+    s[2] = BPI_MUL(BPI_GET(w, n), a);
     w += rows > 3 ? n : 0;
-    s->d = BPI_MUL(BPI_GET(w, n), a);
+    s[3] = BPI_MUL(BPI_GET(w, n), a);
 }
 
 /* From the inputs to the outputs one vector after the other, none of them in memory. Lanes behind
@@ -4605,19 +4621,19 @@ BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, 
     size_t inputs, outputs = (size_t)layer->inputs;
     BPI_V a = BPI_GET(x, outputs), z;
     do {
-        BPI_FOUR s, t;
+        BPI_V s[8];
         inputs = outputs;
         outputs = (size_t)layer->outputs;
         if (outputs == 1) {
             /* a multiplication and the addition behind it gcc may fuse; but not this */
             z = BPI_N(fold_one)(BPI_MADD(BPI_GET(layer->weights, inputs), a, BPI_SET1(0)));
         } else {
-            BPI_N(tiny_four)(layer->weights, inputs, outputs, a, &s);
+            BPI_N(tiny_four)(layer->weights, inputs, outputs, a, s);
             if (outputs <= 4) {
-                BPI_N(fold_four)(&s, &z);
+                BPI_N(fold_four)(s, &z);
             } else {
-                BPI_N(tiny_four)(layer->weights + 4 * inputs, inputs, outputs - 4, a, &t);
-                BPI_N(fold)(&s, &t, &z);
+                BPI_N(tiny_four)(layer->weights + 4 * inputs, inputs, outputs - 4, a, s + 4);
+                BPI_N(fold)(s, &z);
             }
         }
         a = BPI_N(sigmoid)(BPI_ADD(z, BPI_GET(layer->biases, outputs)));
@@ -4840,7 +4856,12 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_WIDE_STORE
 #undef BPI_WIDE_GET
 #undef BPI_WIDE_PUT
+#undef BPI_PAIRS
 #undef BPI_WIDE_SUB
+#undef BPI_WIDE_BOTH
+#undef BPI_WIDE_JOIN
+#undef BPI_WIDE_LOW
+#undef BPI_WIDE_HIGH
 #undef BPI_WIDE_MUL
 #undef BPI_WIDE_MADD
 #undef BPI_LOAD_TWICE
@@ -4852,7 +4873,6 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_ANY_NOT_LE
 #undef BPI_ANY_NONZERO
 #undef BPI_V
-#undef BPI_FOUR
 #undef BPI_PASS
 #endif /* BPI_PASS */
 
