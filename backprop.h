@@ -3463,14 +3463,13 @@ BPI_LOCAL BPI_V BPI_N(block)(const bp_real *a)
     return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
 }
 
-/* Lists every block; the number of them stands in front. Returns the list. */
-BPI_TARGET static const uint32_t *BPI_N(list_all)(size_t inputs, uint32_t *blocks)
+/* Lists every block; the number of them stands in front. */
+BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
 {
     size_t b;
     blocks[0] = (uint32_t)(inputs / BPI_LANES);
     for (b = 0; b < blocks[0]; b++)
         blocks[b + 1] = (uint32_t)(b * BPI_LANES);
-    return blocks;
 }
 
 /* Fetches the row behind the first into the second cache while that one is computed with. */
@@ -3629,10 +3628,10 @@ BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_
 typedef struct BPI_N(tile) {
     const bp_layer *layer;
     const bp_real *a[2 * BPI_TILE];
-    const bp_real *next[2 * BPI_TILE]; /* some of the examples to come, to be fetched meanwhile: */
+    int far; /* the weights are in memory rather than in a cache: the next are fetched meanwhile; */
+    const bp_real *next[2 * BPI_TILE]; /* otherwise some of the examples to come: */
     size_t nexts;                      /* so many; */
-    size_t turns, share; /* each takes so many turns of four neurons, so many bytes in one */
-    int far;             /* the weights are still in memory rather than in a cache */
+    size_t turns, share; /* each takes so many turns (see strip), so many bytes in one */
     const uint32_t *blocks;
     bp_real *out; /* of the first example */
 } BPI_N(tile);
@@ -3643,8 +3642,6 @@ typedef struct BPI_N(sums) {
     BPI_WIDE pair[BPI_TILE][4];
 } BPI_N(sums);
 
-/* As many vectors as it takes to hold all lanes. */
-#define BPI_PARTS ((int)BPI_LANES / (int)BPI_N(width))
 typedef BPI_V BPI_N(eight)[8 / (int)BPI_N(width)];
 
 /* Four numbers and the same four again, from m on. */
@@ -3659,20 +3656,21 @@ BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
 }
 
 /* z = s + b for the tile's examples and some neurons from j on, the lanes of s being added up:
- * eight sums at a time, of eight neurons or of four and two examples. */
+ * eight sums at a time, of one example and eight neurons or of two examples and four. */
 BPI_LOCAL void BPI_N(sum_up)(const int tall, const int pairs, const int neurons,
                              const BPI_N(tile) *tile, size_t j, const BPI_N(sums) *s)
 {
     const size_t outputs = (size_t)tile->layer->outputs;
     const bp_real *b = tile->layer->biases + j;
-    bp_real *out = tile->out + j, z[8];
+    bp_real z[8];
     BPI_V each[8];
     BPI_N(eight) sums;
     size_t v;
     int r, m;
     BPI_UNROLL
-    for (r = 0; r < tall; r += neurons == 4 && !pairs ? 2 : 1, out += 2 * outputs) {
+    for (r = 0; r < tall; r += neurons == 4 && !pairs ? 2 : 1) {
         const int below = r + 1 < tall ? r + 1 : r;
+        bp_real *out = tile->out + (size_t)(pairs ? 2 * r : r) * outputs + j;
         BPI_UNROLL
         for (m = 0; m < 8; m++)
             if (pairs)
@@ -3829,7 +3827,7 @@ BPI_STRIP(pairs6, 6, 1)
 #undef BPI_STRIP
 
 /* The next tile's height where n rows are left: 1, 2 and, if there are the registers, 3, 4 and 6;
- * `most`, 4 or 6, if more than eight are left. What is then left should not be a single row. */
+ * `most`, 4 or 6, if more than eight are left. Tall tiles should not leave a single row. */
 BPI_LOCAL size_t BPI_N(tall)(size_t n, size_t most)
 {
     const size_t tall = n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, n > 8 ? most : 6);
@@ -3865,7 +3863,7 @@ BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer, s
 {
     enum { CACHE = 256 * 1024 };
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    /* examples in a tile; a single one takes neurons for two */
+    /* examples in a tile; a single one takes twice the neurons */
     const size_t most = n == 1 ? 2 : marked ? BPI_TILE : (size_t)BPI_N(pair) * BPI_TILE;
     size_t neurons = outputs;
     if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > most)
@@ -3891,7 +3889,7 @@ BPI_TARGET static void BPI_N(list_rows)(const bpi_rows *rows, size_t first, size
 }
 
 /* How many examples the next tile takes of n: pairs of them if there are enough; but not where
- * zeros are left out, as few are shared by so many. What is left should not be a single example. */
+ * zeros are left out, as few are shared by so many. */
 BPI_LOCAL size_t BPI_N(examples)(size_t n, int marked)
 {
 #ifdef BPI_PAIRS
@@ -3923,7 +3921,6 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     size_t i, tall;
     for (i = 0; i < n; i += tall) {
         tall = BPI_N(examples)(n - i, rows->marks != NULL);
-        tile->far = i == 0 && BPI_N(is_far)(tile->layer, n == 1 ? BPI_N(page) : 0);
         tile->out = out + i * outputs;
         tile->nexts =
             outputs < 16 || i + ahead >= rows->ahead ? 0 : bpi_min(rows->ahead - i - ahead, tall);
@@ -3933,6 +3930,9 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
             BPI_N(look)(rows, tile->a, i, tall, seen);
         if (rows->marks)
             BPI_N(list_marked)(rows->marks + i * bpi_marks(inputs), tall, inputs, blocks);
+        /* whole rows are fetched: too many if few of their blocks count */
+        tile->far = i == 0 && blocks[0] >= inputs / BPI_LANES / 2 &&
+                    BPI_N(is_far)(tile->layer, n == 1 ? BPI_N(page) : 0);
         strip[tall](tile, j, last);
         if (last == outputs)
             BPI_N(activate)(tile->out, tall * outputs);
@@ -3980,7 +3980,7 @@ BPI_LOCAL void BPI_N(narrow)(const int tall, const int wide, const bp_layer *lay
         if (tail > v)
             BPI_N(dots_narrow)(tall, wide, x, layer->weights, inputs, k, BPI_N(part)(tail, v), s,
                                &all);
-        for (r = 0; r < tall && BPI_PARTS > 1; r++)
+        for (r = 0; r < tall && BPI_W < BPI_LANES; r++)
             for (e = 0; e < wide; e++)
                 s[r][e] = v ? BPI_ADD(half[r][e], s[r][e]) : (half[r][e] = s[r][e]);
     }
@@ -4056,7 +4056,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     if (n == 1 && !rows->dense && !rows->marks)
         BPI_N(list_blocks)(bpi_row(rows, 0), bpi_row(rows, 0), inputs, blocks, &seen);
     else
-        (void)BPI_N(list_all)(inputs, blocks);
+        BPI_N(list_all)(inputs, blocks);
     for (j = 0; j < outputs; j += neurons)
         BPI_N(forward_group)(&tile, rows, n, j, bpi_min(j + neurons, outputs), blocks, &seen, out);
     return BPI_N(bound)(seen, rows, n);
@@ -4531,7 +4531,7 @@ BPI_ROWS_CASE(8)
 #endif
 #undef BPI_ROWS_CASE
 
-/* Eight neurons at a time, as forward_one. */
+/* Eight neurons at a time, as a tile of one example takes them. */
 BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_real *delta,
                                                const bpi_rows *rows, bp_real eta, uint32_t *blocks,
                                                const bpi_rows *next, bp_real *out)
