@@ -3127,7 +3127,8 @@ typedef __m128 bpi_v_sse2;
 #define BPI_ANY_NONZERO(a) (BPI_OP(movemask)(BPI_OP(cmpneq)(a, BPI_OP(setzero)())) != 0)
 #else
 #if BPI_PASS == BPI_PASS_AVX512
-/* AVX-512's masks and 32 registers, in vectors of 32 bytes */
+/* AVX-512's masks and 32 registers, in vectors of 32 bytes, or of 64. Some of what these are made
+ * with has a mask, of ones: without, gcc warns in C++ of a variable of its own headers. */
 #define BPI_SUFFIX _avx512
 #define BPI_NAME "avx512"
 #define BPI_TARGET BPI_TARGET_AVX512
@@ -3139,20 +3140,20 @@ typedef __m128 bpi_v_sse2;
 #define BPI_WIDE __m512d
 #define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _pd)
 #define BPI_WIDE_MASK(n) ((__mmask8)((1u << (n)) - 1))
-#define BPI_WIDE_BOTH(x) _mm512_broadcast_f64x4(x)
-#define BPI_WIDE_JOIN(x, y) _mm512_insertf64x4(_mm512_castpd256_pd512(x), y, 1)
-#define BPI_WIDE_LOW(x) _mm512_castpd512_pd256(x)
-#define BPI_WIDE_HIGH(x) _mm512_extractf64x4_pd(x, 1)
+#define BPI_WIDE_BOTH(x) _mm512_maskz_broadcast_f64x4(0xff, x)
+#define BPI_WIDE_JOIN(x, y) _mm512_maskz_insertf64x4(0xff, _mm512_castpd256_pd512(x), y, 1)
+#define BPI_WIDE_HALF(x, i) _mm512_maskz_extractf64x4_pd(0xff, x, i)
 #else
 #define BPI_WIDE __m512
 #define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _ps)
 #define BPI_WIDE_MASK(n) ((__mmask16)((1u << (n)) - 1))
-#define BPI_WIDE_BOTH(x) _mm512_castpd_ps(_mm512_broadcast_f64x4(_mm256_castps_pd(x)))
+#define BPI_WIDE_BOTH(x)                                                                          \
+    _mm512_castpd_ps(_mm512_maskz_broadcast_f64x4(0xff, _mm256_castps_pd(x)))
 #define BPI_WIDE_JOIN(x, y)                                                                       \
-    _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(x)),              \
-                                        _mm256_castps_pd(y), 1))
-#define BPI_WIDE_LOW(x) _mm512_castps512_ps256(x)
-#define BPI_WIDE_HIGH(x) _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1))
+    _mm512_castpd_ps(_mm512_maskz_insertf64x4(                                                    \
+        0xff, _mm512_castps_pd(_mm512_castps256_ps512(x)), _mm256_castps_pd(y), 1))
+#define BPI_WIDE_HALF(x, i)                                                                       \
+    _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xff, _mm512_castps_pd(x), i))
 #endif
 #define BPI_PAIRS 1
 #define BPI_WIDE_SET1(x) BPI_WIDE_OP(set1)(x)
@@ -3266,10 +3267,6 @@ BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, BPI_V x)
 #define BPI_WIDE_SUB(a, b) BPI_SUB(a, b)
 #define BPI_WIDE_MUL(a, b) BPI_MUL(a, b)
 #define BPI_WIDE_MADD(a, b, c) BPI_MADD(a, b, c)
-#define BPI_WIDE_BOTH(x) (x)
-#define BPI_WIDE_JOIN(x, y) (x)
-#define BPI_WIDE_LOW(x) (x)
-#define BPI_WIDE_HIGH(x) (x)
 #endif
 enum { BPI_N(wide) = (int)(sizeof(BPI_WIDE) / sizeof(bp_real)), /* numbers in one */
        BPI_N(pair) = BPI_N(wide) / BPI_N(width) };               /* of the others in one */
@@ -3673,10 +3670,13 @@ BPI_LOCAL void BPI_N(sum_up)(const int tall, const int pairs, const int neurons,
         bp_real *out = tile->out + (size_t)(pairs ? 2 * r : r) * outputs + j;
         BPI_UNROLL
         for (m = 0; m < 8; m++)
-            if (pairs)
-                each[m] = m < 4 ? BPI_WIDE_LOW(s->pair[r][m]) : BPI_WIDE_HIGH(s->pair[r][m - 4]);
-            else
+            if (!pairs)
                 each[m] = m < neurons ? s->one[r][m] : s->one[below][m - 4];
+#ifdef BPI_PAIRS
+            else
+                each[m] = m < 4 ? BPI_WIDE_HALF(s->pair[r][m], 0)
+                                : BPI_WIDE_HALF(s->pair[r][m - 4], 1);
+#endif
         BPI_N(fold)(each, sums);
         for (v = 0; v < 8; v += BPI_W)
             BPI_STORE(z + v, BPI_ADD(sums[v / BPI_W],
@@ -3719,14 +3719,18 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const int pairs, const int neurons,
     for (r = 0; r < tall; r++) {
         const int i = pairs ? 2 * r : r;
         const BPI_V x = BPI_N(load_part)(BPI_N(row)(a, i, pairs) + k, part);
-        const BPI_WIDE two =
-            BPI_WIDE_JOIN(x, BPI_N(load_part)(BPI_N(row)(a, i + pairs, pairs) + k, part));
+#ifdef BPI_PAIRS
+        const BPI_V y = BPI_N(load_part)(BPI_N(row)(a, i + pairs, pairs) + k, part);
+        const BPI_WIDE two = BPI_WIDE_JOIN(x, y);
+#endif
         BPI_UNROLL
         for (m = 0; m < neurons; m++)
-            if (pairs)
-                s->pair[r][m] = BPI_WIDE_MADD(two, BPI_WIDE_BOTH(w_k[m]), s->pair[r][m]);
-            else
+            if (!pairs)
                 s->one[r][m] = BPI_MADD(x, w_k[m], s->one[r][m]);
+#ifdef BPI_PAIRS
+            else
+                s->pair[r][m] = BPI_WIDE_MADD(two, BPI_WIDE_BOTH(w_k[m]), s->pair[r][m]);
+#endif
     }
 }
 
@@ -4006,7 +4010,7 @@ BPI_LOCAL void BPI_N(narrow)(const int tall, const int wide, const bp_layer *lay
     BPI_TARGET static void BPI_N(narrow##tall)(const bp_layer *layer, const bp_real *const *x,    \
                                                size_t count, BPI_V *seen, bp_real *out)           \
     {                                                                                             \
-        if (count > 4 && (BPI_TILE == 6 || tall == 1))                                            \
+        if (count > 4 && (BPI_TILE == 6 || (tall) == 1))                                          \
             BPI_N(narrow)(tall, 8, layer, x, count, seen, out);                                   \
         else                                                                                      \
             BPI_N(narrow)(tall, 4, layer, x, count, seen, out);                                   \
@@ -4860,8 +4864,7 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_WIDE_SUB
 #undef BPI_WIDE_BOTH
 #undef BPI_WIDE_JOIN
-#undef BPI_WIDE_LOW
-#undef BPI_WIDE_HIGH
+#undef BPI_WIDE_HALF
 #undef BPI_WIDE_MUL
 #undef BPI_WIDE_MADD
 #undef BPI_LOAD_TWICE
