@@ -3256,7 +3256,7 @@ BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, BPI_V x)
 }
 #endif
 
-/* Vectors as wide as the machine's widest: each may be two of the others, a low and a high one. */
+/* The widest vectors there are: as wide as the others, or two of them side by side. */
 #ifndef BPI_WIDE_LOAD
 #define BPI_WIDE BPI_V
 #define BPI_WIDE_SET1(x) BPI_SET1(x)
@@ -3997,8 +3997,9 @@ BPI_LOCAL void BPI_N(narrow)(const int tall, const int wide, const bp_layer *lay
         BPI_N(fold)(s[r], z);
         for (m = 0; m < 8; m += BPI_W)
             BPI_STORE(each + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], b)));
+        /* of a size that is not known the loop would become a call */
         if (tall == 1 && count == 8)
-            memcpy(out, each, sizeof each); /* no call, as a size that is not known would be */
+            memcpy(out, each, sizeof each);
         else
             for (m = 0; m < count; m++)
                 out[m * (size_t)tall + (size_t)r] = each[m];
@@ -4575,9 +4576,8 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
                 BPI_ROWS_CASE(1);
 #undef BPI_ROWS_CASE
         }
-        if (out) {
+        if (out)
             BPI_N(fold)(sum, z);
-        }
         for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
             const size_t part = BPI_N(part)(outputs - j, m);
             bp_real *b = layer->biases + j + m;
