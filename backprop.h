@@ -526,9 +526,11 @@ static void bpi_openmp(int parts, void (*task)(void *context, int part, int part
 #ifdef BACKPROP_DOUBLE
 #define BPI_REAL_MAX DBL_MAX
 #define BPI_REAL_NAME "double"
+typedef int64_t bpi_bits;
 #else
 #define BPI_REAL_MAX FLT_MAX
 #define BPI_REAL_NAME "float"
+typedef int32_t bpi_bits;
 #endif
 
 enum {
@@ -551,11 +553,11 @@ typedef struct bpi_rows {
     size_t stride;
     const size_t *index;
     size_t ahead; /* rows that exist, those of the next batches included: worth fetching early */
-    int dense;    /* activations, which are never zero and at most 1 */
     /* NULL; or, where many inputs are zero, bpi_marks(stride) bytes a row, which forward fills for
      * descend: 1 for each block that is not all zero */
     uint8_t *marks;
     bp_real *panel; /* NULL; or room for descend to put columns of the rows side by side */
+    int dense;      /* activations, which are never zero and at most 1 */
 } bpi_rows;
 
 /* The inner loops. */
@@ -585,8 +587,8 @@ typedef struct bpi_kernels {
                              bp_real eta, uint32_t *blocks, const bpi_rows *next, bp_real *out);
     /* U: parameters -= eta gradient. */
     void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
-    /* The largest magnitude in n rows, or 2 if all are smaller; larger than any number if one is not
-     * finite. */
+    /* The largest magnitude in n rows, or 2 if all are smaller; larger than any number if one is
+     * not finite. */
     bp_real (*largest)(const bpi_rows *rows, size_t n);
     /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for an example. */
     void (*predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out);
@@ -841,6 +843,20 @@ BPI_API void bp_randomize(bp_net *net, uint64_t seed)
     net->epochs_trained = 0;
 }
 
+static bp_real bpi_from_bits(bpi_bits bits)
+{
+    bp_real x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static bpi_bits bpi_to_bits(bp_real x)
+{
+    bpi_bits bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
 static int bpi_is_finite(double x)
 {
     return x >= -DBL_MAX && x <= DBL_MAX;
@@ -871,7 +887,7 @@ static int bpi_outputs(const bp_net *net)
 /* The largest magnitude among the parameters; more than any number if one is not finite. */
 static bp_real bpi_largest_parameter(const bp_net *net)
 {
-    const bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, 0, NULL, NULL };
+    const bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, NULL, NULL, 0 };
     return bpi_kernels_of(net)->largest(&all, 1);
 }
 
@@ -1026,7 +1042,7 @@ static bp_status bpi_space_open(bpi_space *space, const bp_net *net, const bp_da
 
 static bpi_rows bpi_matrix(const bp_real *base, int width)
 {
-    bpi_rows rows = { base, (size_t)width, NULL, 0, 0, NULL, NULL };
+    bpi_rows rows = { base, (size_t)width, NULL, 0, NULL, NULL, 0 };
     return rows;
 }
 
@@ -1918,18 +1934,6 @@ static uint64_t bpi_checksum(const unsigned char *bytes, size_t count)
     return hash;
 }
 
-/* The bits of a parameter in this build's precision. */
-static uint64_t bpi_real_bits(bp_real x)
-{
-#ifdef BACKPROP_DOUBLE
-    uint64_t bits;
-#else
-    uint32_t bits;
-#endif
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
 /* The number that count (4 or 8) bytes hold. */
 static double bpi_get_real(const unsigned char *bytes, int count)
 {
@@ -1973,7 +1977,7 @@ BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity)
         p = bpi_put(p, 0, 4); /* sigmoid */
     }
     for (i = 0; i < net->parameter_count; i++)
-        p = bpi_put(p, bpi_real_bits(net->parameters[i]), (int)sizeof(bp_real));
+        p = bpi_put(p, (uint64_t)bpi_to_bits(net->parameters[i]), (int)sizeof(bp_real));
     p = bpi_put(p, bpi_checksum((unsigned char *)bytes, size - BPI_CHECKSUM), BPI_CHECKSUM);
     BACKPROP_ASSERT((size_t)(p - (unsigned char *)bytes) == size);
     (void)p;
@@ -2537,7 +2541,6 @@ static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
  * where e^f = 1 + f + f^2 r(f), r being a polynomial of least relative error on +-ln(2)/2,
  * its terms paired so that few wait for others. Adding 1.5 2^23 (or 2^52) rounds to an integer. */
 #ifdef BACKPROP_DOUBLE
-typedef int64_t bpi_bits;
 #define BPI_SIGMOID_ZERO (-760.0)
 #define BPI_SIGMOID_LOWEST (-708.0)
 #define BPI_SIGMOID_HIGHEST 50.0
@@ -2558,7 +2561,6 @@ typedef int64_t bpi_bits;
 #define BPI_E10 2.7630286607595988e-07
 #define BPI_E11 2.5000029998579918e-08
 #else
-typedef int32_t bpi_bits;
 #define BPI_SIGMOID_ZERO (-110.0f)
 #define BPI_SIGMOID_LOWEST (-87.0f)
 #define BPI_SIGMOID_HIGHEST 40.0f
@@ -2588,20 +2590,6 @@ static bp_real bpi_add_exp(bp_real t, bp_real f)
     r = bpi_fma(bpi_fma(BPI_E6, f2, r4), f2, r2);
 #endif
     return sum + bpi_fma(r, f2, f + lost);
-}
-
-static bp_real bpi_from_bits(bpi_bits bits)
-{
-    bp_real x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static bpi_bits bpi_to_bits(bp_real x)
-{
-    bpi_bits bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
 }
 
 /* 2^n for n in the range of normal numbers */
@@ -2975,12 +2963,7 @@ static void bpi_note_layer(bp_net *net, int l)
 
 static int bpi_is_tiny(const bp_net *net)
 {
-#ifdef BPI_CHOICE
-    return net->tiny && net->kernels->predict_tiny;
-#else
-    (void)net;
-    return 0;
-#endif
+    return net->tiny && bpi_kernels_of(net)->predict_tiny;
 }
 
 static int bpi_packs(size_t rows, size_t neurons)
@@ -4181,6 +4164,15 @@ BPI_LOCAL void BPI_N(fetch_tile)(uintptr_t address, const int second)
             BPI_PREFETCH((const void *)(address + i - 1));
 }
 
+/* The columns of the tile at k, of the rows to come. */
+BPI_LOCAL void BPI_N(fetch_coming)(const BPI_N(rows) *rows, size_t k)
+{
+    uintptr_t at = rows->coming + k * sizeof(bp_real);
+    size_t t;
+    for (t = 0; t < rows->comings; t++, at += rows->width * sizeof(bp_real))
+        BPI_N(fetch_tile)(at, 1);
+}
+
 /* Tiles along as many rows of out, so many vectors wide (unless they are whole, the last may be a
  * part), for columns k ... k_end-1. */
 BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
@@ -4197,18 +4189,14 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
         bp_real *out = rows->out + k;
         const bp_real *beside = rows->beside + k;
         /* the next tile's: behind this one, or in the rows below */
-        const size_t coming = k + columns < k_end ? columns : (size_t)tall * width + first - k;
+        const size_t next = k + columns < k_end ? columns : (size_t)tall * width + first - k;
         BPI_WIDE s[BPI_TILE][BPI_N(wides)], y[BPI_N(wides)];
-        if (whole) {
-            uintptr_t at = rows->coming + k * sizeof(bp_real);
-            for (t = 0; t < rows->comings; t++, at += rows->width * sizeof(bp_real))
-                BPI_N(fetch_tile)(at, 1);
-        }
+        if (whole)
+            BPI_N(fetch_coming)(rows, k);
         BPI_UNROLL
         for (r = 0; r < tall; r++) {
             if (out_far)
-                BPI_N(fetch_tile)((uintptr_t)out +
-                                  (coming + (size_t)r * width) * sizeof(bp_real), 0);
+                BPI_N(fetch_tile)((uintptr_t)out + (next + (size_t)r * width) * sizeof(bp_real), 0);
             BPI_UNROLL
             for (v = 0; v < wides; v++)
                 s[r][v] = begun ? BPI_N(wide_load)(out + (size_t)r * width + (size_t)v * BPI_WW,
@@ -4242,13 +4230,13 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
     }
 }
 
-/* Sees to it that the rows' coefficients stand side by side, then takes all columns from k to k_end
- * in tiles of the widths that fit. */
+/* Sees to it that the rows' coefficients stand side by side, then takes so many columns in tiles of
+ * the widths that fit. */
 BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(rows) *rows,
-                                  const bp_real *c, size_t k, size_t k_end)
+                                  const bp_real *c, size_t columns)
 {
-    const size_t most = k + (k_end - k) / (4 * BPI_W) * (4 * BPI_W);
-    const size_t two = most + (k_end - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
+    const size_t most = columns / (4 * BPI_W) * (4 * BPI_W);
+    const size_t two = most + (columns - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
     const size_t c_row = job->c_row, c_step = job->c_step;
     bp_real *to = rows->gathered;
     size_t t;
@@ -4260,16 +4248,16 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(r
         for (r = 0; r < tall; r++)
             to[r] = c[(size_t)r * c_row];
     }
-    BPI_N(combine)(tall, BPI_N(wides), 1, rows, k, most);
-    BPI_N(combine)(tall, 2, 0, rows, most, bpi_min(two, k_end));
-    BPI_N(combine)(tall, 1, 0, rows, two, k_end);
+    BPI_N(combine)(tall, BPI_N(wides), 1, rows, 0, most);
+    BPI_N(combine)(tall, 2, 0, rows, most, bpi_min(two, columns));
+    BPI_N(combine)(tall, 1, 0, rows, two, columns);
 }
 
 #define BPI_COMBINE(tall)                                                                         \
     BPI_TARGET static void BPI_N(combine##tall)(const BPI_N(job) *job, BPI_N(rows) *rows,         \
-                                                const bp_real *c, size_t k, size_t k_end)         \
+                                                const bp_real *c, size_t columns)                 \
     {                                                                                             \
-        BPI_N(combine_row)(tall, job, rows, c, k, k_end);                                         \
+        BPI_N(combine_row)(tall, job, rows, c, columns);                                          \
     }
 BPI_COMBINE(1)
 BPI_COMBINE(2)
@@ -4281,7 +4269,7 @@ BPI_COMBINE(6)
 #undef BPI_COMBINE
 
 /* Lists rows first ... first+count-1 of x from column k on: where they are, or so many columns of
- * them packed side by side, for many rows of out to find in one piece rather than in a page each. */
+ * them packed side by side, for many rows of out to find in one piece, not in a page each. */
 BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_t first, size_t k,
                                      size_t columns, bp_real *panel)
 {
@@ -4301,16 +4289,16 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
-    static void (*const combine[])(const BPI_N(job) *, BPI_N(rows) *, const bp_real *, size_t,
-                                   size_t) = {
+    static void (*const combine[])(const BPI_N(job) *, BPI_N(rows) *, const bp_real *, size_t) = {
         NULL, BPI_N(combine1), BPI_N(combine2),
 #if BPI_TILE == 6
         BPI_N(combine3), BPI_N(combine4), NULL, BPI_N(combine6)
 #endif
     };
-    enum { WIDE = 4 * BPI_N(width), CACHE = 256 * 1024 };
+    enum { WIDE = 4 * BPI_N(width) };
     bp_real *panel = bpi_packs(count, job->n) ? x->panel : NULL;
-    const size_t fit = (panel ? (size_t)BPI_PANEL : CACHE) / sizeof(bp_real) / count / WIDE * WIDE;
+    const size_t room = panel ? BPI_PANEL : 256 * 1024;
+    const size_t fit = room / sizeof(bp_real) / count / WIDE * WIDE;
     BPI_N(rows) rows;
     size_t i, k, columns, tall;
     rows.what = last ? job->what : BPI_GRADIENT;
@@ -4335,7 +4323,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
             rows.comings = i / 6 * share < count ? share : 0;
             rows.out = job->out + i * job->width + k;
             rows.beside = job->beside + i * job->width + k;
-            combine[tall](job, &rows, c, 0, columns);
+            combine[tall](job, &rows, c, columns);
         }
     }
 }
@@ -4941,54 +4929,48 @@ static const bpi_kernels BPI_N(kernels) = {
  * >>licence
  * =========
  *
- * backprop.h is available under either of two licences. Choose whichever you
- * prefer.
+ * backprop.h is available under either of two licences. Choose whichever you prefer.
  *
  * ------------------------------------------------------------------------------
  * ALTERNATIVE A - MIT License
  *
  * Copyright (c) 2026 the backprop.h authors
  *
- * Permission is hereby granted, free of charge, to any person obtaining a copy
- * of this software and associated documentation files (the "Software"), to deal
- * in the Software without restriction, including without limitation the rights
- * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
- * copies of the Software, and to permit persons to whom the Software is
- * furnished to do so, subject to the following conditions:
+ * Permission is hereby granted, free of charge, to any person obtaining a copy of this software
+ * and associated documentation files (the "Software"), to deal in the Software without
+ * restriction, including without limitation the rights to use, copy, modify, merge, publish,
+ * distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
+ * Software is furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in all copies or
+ * substantial portions of the Software.
  *
- * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
- * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
- * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
- * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
- * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
- * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
- * SOFTWARE.
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING
+ * BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+ * NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+ * DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
  *
  * ------------------------------------------------------------------------------
  * ALTERNATIVE B - Public Domain (The Unlicense, www.unlicense.org)
  *
  * This is free and unencumbered software released into the public domain.
  *
- * Anyone is free to copy, modify, publish, use, compile, sell, or distribute
- * this software, either in source code form or as a compiled binary, for any
- * purpose, commercial or non-commercial, and by any means.
+ * Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either
+ * in source code form or as a compiled binary, for any purpose, commercial or non-commercial, and
+ * by any means.
  *
- * In jurisdictions that recognize copyright laws, the author or authors of this
- * software dedicate any and all copyright interest in the software to the public
- * domain. We make this dedication for the benefit of the public at large and to
- * the detriment of our heirs and successors. We intend this dedication to be an
- * overt act of relinquishment in perpetuity of all present and future rights to
- * this software under copyright law.
+ * In jurisdictions that recognize copyright laws, the author or authors of this software dedicate
+ * any and all copyright interest in the software to the public domain. We make this dedication for
+ * the benefit of the public at large and to the detriment of our heirs and successors. We intend
+ * this dedication to be an overt act of relinquishment in perpetuity of all present and future
+ * rights to this software under copyright law.
  *
- * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
- * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
- * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
- * AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
- * ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
- * WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING
+ * BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+ * NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
+ * CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
  *
  * For more information, please refer to <https://unlicense.org/>
  */

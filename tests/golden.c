@@ -149,7 +149,7 @@ static void take_reals(uint64_t *hash, const bp_real *values, size_t count)
 {
     size_t i;
     for (i = 0; i < count; i++)
-        take(hash, bpi_real_bits(values[i]), (int)sizeof(bp_real));
+        take(hash, (uint64_t)bpi_to_bits(values[i]), (int)sizeof(bp_real));
 }
 
 static void take_double(uint64_t *hash, double value)
