@@ -4313,7 +4313,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
         BPI_N(list_x)(&rows, x, first, k, columns, panel);
         if (coming >= job->width)
             coming = count * job->width;
-        if (job->what == BPI_ERROR && (!last || coming < job->width))
+        if (job->what == BPI_ERROR && job->n >= 6 && (!last || coming < job->width))
             share = 6 * count / job->n + 1;
         for (i = 0; i < job->n; i += tall, coming += share * job->width) {
             const bp_real *c = job->c + i * job->c_row + first * job->c_step;
