@@ -556,7 +556,7 @@ typedef struct bpi_rows {
     /* NULL; or, where many inputs are zero, bpi_marks(stride) bytes a row, which forward fills for
      * descend: 1 for each block that is not all zero */
     uint8_t *marks;
-    bp_real *panel; /* NULL; or room for descend to put columns of the rows side by side */
+    bp_real *panel; /* NULL; or room for learning to put columns of the rows side by side */
     int dense;      /* activations, which are never zero and at most 1 */
 } bpi_rows;
 
@@ -606,7 +606,7 @@ static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net);
 static void bpi_note_layer(bp_net *net, int l); /* its widths are known */
 static int bpi_is_tiny(const bp_net *net);
-static int bpi_packs(size_t rows, size_t neurons); /* does descend have a use for bpi_rows.panel? */
+static int bpi_packs(size_t rows, size_t neurons); /* is bpi_rows.panel of use for so many? */
 
 /* Bytes to predict with that many rows at once. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows);
@@ -884,7 +884,7 @@ static int bpi_outputs(const bp_net *net)
     return net->layers[net->layer_count - 1].outputs;
 }
 
-/* The largest magnitude among the parameters; more than any number if one is not finite. */
+/* No parameter is larger in magnitude; more than any number if one is not finite. */
 static bp_real bpi_largest_parameter(const bp_net *net)
 {
     const bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, NULL, NULL, 0 };
@@ -1084,7 +1084,7 @@ typedef struct bpi_pass {
     bp_real eta;
 } bpi_pass;
 
-/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on; the largest input */
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on; a bound of the inputs */
 static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
 {
     const bp_net *net = pass->net;
@@ -1419,7 +1419,7 @@ typedef struct bpi_run {
     uint64_t last_epoch; /* the last of this call */
 } bpi_run;
 
-/* The largest input of the pass that has been forward last, and 1 where all are smaller. */
+/* No input of the pass that has been forward last is larger; at least 1. */
 static bp_real bpi_largest_input(const bpi_space *space)
 {
     bp_real largest = 1;
@@ -1449,7 +1449,7 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
                             ? bpi_kernels_of(net)->largest(&delta, n)
                             : (bp_real)(squares + 1) * run->pass.scale;
         bp_real bound = (bp_real)(int)n * error * input;
-        /* once not a number, always not a number: an infinite input meets errors of zero */
+        /* once not a number, always not a number: infinite sums of errors meet slopes of zero */
         if (!(bound <= most) && bpi_is_number((double)most))
             most = bound;
     }
@@ -3574,7 +3574,7 @@ BPI_LOCAL bp_real BPI_N(most)(BPI_V x)
     return each[0];
 }
 
-/* Is a magnitude 2 or more among numbers whose bits these are, put together? Magnitudes are ordered
+/* Can a magnitude exceed 2 among numbers whose bits these are, put together? Magnitudes are ordered
  * as their bits are, so that none exceeds what they make; and of numbers below 2 they make a number
  * below 2, as the top bit of an exponent is then 0. */
 BPI_LOCAL int BPI_N(is_large)(BPI_V seen)
@@ -3589,7 +3589,9 @@ BPI_TARGET static bp_real BPI_N(largest)(const bpi_rows *rows, size_t n)
     size_t i, k;
     for (i = 0; i < n; i++)
         seen = BPI_N(bits)(bpi_row(rows, i), rows->stride, seen);
-    for (i = 0; i < n && BPI_N(is_large)(seen); i++) {
+    if (!BPI_N(is_large)(seen))
+        return 2;
+    for (i = 0; i < n; i++) {
         const bp_real *x = bpi_row(rows, i);
         for (k = 0; k < rows->stride; k += BPI_W) {
             BPI_V magnitude = BPI_ABS(BPI_N(load_part)(x + k, BPI_N(part)(rows->stride, k)));
@@ -4100,7 +4102,7 @@ typedef struct BPI_N(job) {
     bp_real eta;
 } BPI_N(job);
 
-/* Some rows of out under way, and some of x, t = 0 ... count-1. */
+/* Some rows of out under way, and some of x, t = 0 ... count-1; all from one column on. */
 typedef struct BPI_N(rows) {
     int what;  /* BPI_GRADIENT while more x are to come: the sums go back to out */
     int begun; /* they start from there */
@@ -4218,8 +4220,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
                     s[r][v] = BPI_WIDE_MADD(c_r, y[v], s[r][v]);
             }
         }
-#define BPI_FINISH(what) \
-    BPI_N(finish_tile)(tall, wides, what, s, rows, out, beside, left)
+#define BPI_FINISH(what) BPI_N(finish_tile)(tall, wides, what, s, rows, out, beside, left)
         if (what == BPI_DESCEND)
             BPI_FINISH(BPI_DESCEND);
         else if (what == BPI_ERROR)
@@ -4285,7 +4286,8 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
 
 /* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
  * second cache, or fit where they are packed, while they meet some rows of out after the other. Of
- * weights, what comes next is fetched meanwhile: further columns, or further rows. */
+ * weights, what comes next is fetched meanwhile: further columns, or further rows, about as many
+ * as there are. */
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
@@ -4308,19 +4310,20 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     rows.eta = job->eta;
     rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
     for (k = job->first; k < job->width; k += columns) {
-        size_t coming = k + fit, share = 0;
+        size_t coming = k + fit, share = 0, fetched = 0;
         columns = bpi_min(fit, job->width - k);
         BPI_N(list_x)(&rows, x, first, k, columns, panel);
         if (coming >= job->width)
             coming = count * job->width;
         if (job->what == BPI_ERROR && job->n >= 6 && (!last || coming < job->width))
-            share = 6 * count / job->n + 1;
-        for (i = 0; i < job->n; i += tall, coming += share * job->width) {
+            share = BPI_TILE * count / job->n + 1;
+        for (i = 0; i < job->n; i += tall, fetched += rows.comings) {
             const bp_real *c = job->c + i * job->c_row + first * job->c_step;
             tall = BPI_N(tall)(job->n - i);
             rows.far = i == 0 && !panel;
-            rows.coming = (uintptr_t)x->base + (first * job->width + coming) * sizeof(bp_real);
-            rows.comings = i / 6 * share < count ? share : 0;
+            rows.coming = (uintptr_t)x->base +
+                          ((first + fetched) * job->width + coming) * sizeof(bp_real);
+            rows.comings = bpi_min(share, count - fetched);
             rows.out = job->out + i * job->width + k;
             rows.beside = job->beside + i * job->width + k;
             combine[tall](job, &rows, c, columns);

@@ -426,7 +426,7 @@ static void test_tiny(void)
 
 /* Layers of more weights than a cache holds, as first and as second: taken in groups of neurons, of
  * which the last is of two. And many examples for many neurons, of which some columns at a time are
- * packed, the last time fewer than a tile's. */
+ * packed, the last time no whole number of tiles. */
 static void test_large(void)
 {
     static const size_t batches[] = { 1, 13, 0 };
