@@ -1084,7 +1084,7 @@ typedef struct bpi_pass {
     bp_real eta;
 } bpi_pass;
 
-/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on; a bound of the inputs */
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on; bounds the inputs */
 static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
 {
     const bp_net *net = pass->net;
@@ -4286,8 +4286,8 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
 
 /* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
  * second cache, or fit where they are packed, while they meet some rows of out after the other. Of
- * weights, what comes next is fetched meanwhile: further columns, or further rows, about as many
- * as there are. */
+ * weights, what comes next is fetched meanwhile, in the width of these columns: further ones, or
+ * further rows. */
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
