@@ -843,6 +843,7 @@ BPI_API void bp_randomize(bp_net *net, uint64_t seed)
     net->epochs_trained = 0;
 }
 
+/* A number and the integer of the same bits. */
 static bp_real bpi_from_bits(bpi_bits bits)
 {
     bp_real x;
@@ -1084,7 +1085,8 @@ typedef struct bpi_pass {
     bp_real eta;
 } bpi_pass;
 
-/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on; bounds the inputs */
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on. Returns a bound of
+ * their inputs. */
 static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
 {
     const bp_net *net = pass->net;
@@ -4315,6 +4317,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
         BPI_N(list_x)(&rows, x, first, k, columns, panel);
         if (coming >= job->width)
             coming = count * job->width;
+        /* not for a few examples, which have done with these rows too soon for it to pay */
         if (job->what == BPI_ERROR && job->n >= 6 && (!last || coming < job->width))
             share = BPI_TILE * count / job->n + 1;
         for (i = 0; i < job->n; i += tall, fetched += rows.comings) {
