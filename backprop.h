@@ -535,6 +535,7 @@ typedef int32_t bpi_bits;
 
 enum {
     BPI_LANES = 32 / (int)sizeof(bp_real), /* partial sums of a dot product: 8 or 4 */
+    BPI_LINE = 64 / (int)sizeof(bp_real),  /* numbers in a cache line */
 #ifdef BACKPROP_NO_SIMD
     BPI_ALIGN = 8, /* enough for anything in here: small machines have no memory to give away */
 #else
@@ -556,7 +557,7 @@ typedef struct bpi_rows {
     /* NULL; or, where many inputs are zero, bpi_marks(stride) bytes a row, which forward fills for
      * descend: 1 for each block that is not all zero */
     uint8_t *marks;
-    bp_real *panel; /* NULL; or room for learning to put columns of the rows side by side */
+    bp_real *panel; /* NULL; or room of BPI_PANEL bytes for kernels to copy rows to, or columns */
     int dense;      /* activations, which are never zero and at most 1 */
 } bpi_rows;
 
@@ -606,7 +607,7 @@ static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net);
 static void bpi_note_layer(bp_net *net, int l); /* its widths are known */
 static int bpi_is_tiny(const bp_net *net);
-static int bpi_packs(size_t rows, size_t neurons); /* is bpi_rows.panel of use for so many? */
+static int bpi_packs(size_t inputs, size_t rows, size_t neurons); /* is bpi_rows.panel of use? */
 
 /* Bytes to predict with that many rows at once. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows);
@@ -927,6 +928,13 @@ static size_t bpi_marks(size_t inputs)
     return (inputs / BPI_LANES + 7) / 8 * 8;
 }
 
+/* Do rows of so many inputs begin at the same place of a page? Then the first cache, which finds
+ * its lines by that place, holds eight of them, and no more. */
+static int bpi_collides(size_t inputs)
+{
+    return inputs * sizeof(bp_real) % 4096 == 0;
+}
+
 /* Room for the list of blocks of any layer: their number, they, and what is written behind them
  * before it is known to be none. */
 static size_t bpi_block_count(const bp_net *net)
@@ -974,7 +982,8 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
         size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
         void *a = bpi_take(arena, space->rows + ahead, size);
         void *delta = bpi_take(arena, space->rows, size);
-        panels |= training && bpi_packs(space->rows, (size_t)net->layers[l].outputs);
+        panels |= training && bpi_packs((size_t)net->layers[l].inputs, space->rows,
+                                        (size_t)net->layers[l].outputs);
         if (arena->base) {
             space->a[l] = (bp_real *)a;
             space->delta[l] = (bp_real *)delta;
@@ -1085,18 +1094,27 @@ typedef struct bpi_pass {
     bp_real eta;
 } bpi_pass;
 
+/* A thread's panel (see bpi_rows), or NULL. */
+static bp_real *bpi_panel(const bpi_space *space, int part)
+{
+    return space->panels ? space->panels + (size_t)part * BPI_PANEL / sizeof(bp_real) : NULL;
+}
+
 /* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on. Returns a bound of
  * their inputs. */
-static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, uint32_t *blocks)
+static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, int part)
 {
     const bp_net *net = pass->net;
+    uint32_t *blocks = pass->space->blocks + (size_t)part * bpi_block_count(net);
     bpi_rows a = bpi_rows_from(&pass->x, first);
     bp_real largest = 0;
     int l;
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
         bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        const bp_real found = bpi_kernels_of(net)->forward(layer, &a, n, blocks, out);
+        bp_real found;
+        a.panel = bpi_panel(pass->space, part);
+        found = bpi_kernels_of(net)->forward(layer, &a, n, blocks, out);
         largest = l == 0 ? found : largest;
         a = bpi_matrix(out, layer->outputs);
         a.dense = 1;
@@ -1209,8 +1227,7 @@ static void bpi_pass_examples(void *context, int part, int parts)
     const bpi_pass *pass = (const bpi_pass *)context;
     const size_t first = pass->n * (size_t)part / (size_t)parts;
     const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
-    uint32_t *blocks = pass->space->blocks + (size_t)part * bpi_block_count(pass->net);
-    pass->space->largest[part] = bpi_forward(pass, first, last - first, blocks);
+    pass->space->largest[part] = bpi_forward(pass, first, last - first, part);
     if (pass->scale > 0)
         bpi_errors(pass, first, last - first);
 }
@@ -1218,14 +1235,11 @@ static void bpi_pass_examples(void *context, int part, int parts)
 static void bpi_pass_neurons(void *context, int part, int parts)
 {
     const bpi_pass *pass = (const bpi_pass *)context;
-    bp_real *panel = pass->space->panels;
     int l;
-    if (panel)
-        panel += (size_t)part * BPI_PANEL / sizeof(bp_real);
     for (l = 0; l < pass->net->layer_count; l++) {
         const size_t outputs = (size_t)pass->net->layers[l].outputs;
         bpi_learn(pass, l, outputs * (size_t)part / (size_t)parts,
-                  outputs * (size_t)(part + 1) / (size_t)parts, panel);
+                  outputs * (size_t)(part + 1) / (size_t)parts, bpi_panel(pass->space, part));
     }
 }
 
@@ -2968,11 +2982,12 @@ static int bpi_is_tiny(const bp_net *net)
     return net->tiny && bpi_kernels_of(net)->predict_tiny;
 }
 
-static int bpi_packs(size_t rows, size_t neurons)
+static int bpi_packs(size_t inputs, size_t rows, size_t neurons)
 {
 #ifdef BPI_CHOICE
-    return rows >= 64 && neurons >= 384;
+    return bpi_collides(inputs) ? rows > 4 && neurons >= 16 : rows >= 64 && neurons >= 384;
 #else
+    (void)bpi_collides(inputs);
     (void)rows;
     (void)neurons;
     return 0;
@@ -3488,9 +3503,8 @@ BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
 /* Fetches the row behind the first into the second cache while that one is computed with. */
 BPI_LOCAL void BPI_N(fetch_next)(const bpi_rows *rows, size_t inputs)
 {
-    const size_t line = BPI_ALIGN / sizeof(bp_real);
     size_t k;
-    for (k = 0; rows->ahead > 1 && k < inputs; k += line)
+    for (k = 0; rows->ahead > 1 && k < inputs; k += BPI_LINE)
         BPI_PREFETCH_SECOND(bpi_row(rows, 1) + k);
 }
 
@@ -3905,6 +3919,18 @@ BPI_TARGET static void BPI_N(list_rows)(const bpi_rows *rows, size_t first, size
             list[i] = rows->base + rows->stride * (first + i);
 }
 
+/* Copies so many numbers of each row listed, and lists the copies: rows a line further apart, so
+ * that they do not collide. */
+BPI_TARGET static void BPI_N(pack)(const bp_real **list, size_t rows, size_t columns,
+                                   bp_real *panel)
+{
+    size_t i;
+    for (i = 0; i < rows; i++, panel += columns + BPI_LINE) {
+        memcpy(panel, list[i], columns * sizeof(bp_real));
+        list[i] = panel;
+    }
+}
+
 /* How many examples the next tile takes of n: pairs of them if there are enough; but not where
  * zeros are left out, as few are shared by so many. */
 BPI_LOCAL size_t BPI_N(examples)(size_t n, int marked)
@@ -3935,9 +3961,12 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
     /* from the example computed with to the one fetched */
     const size_t ahead = n == 1 ? 1 : rows->marks ? 6 : 6 * (size_t)BPI_N(pair);
+    const size_t room = rows->panel && bpi_packs(inputs, n, outputs) ? BPI_PANEL : 0;
     size_t i, tall;
     for (i = 0; i < n; i += tall) {
         tall = BPI_N(examples)(n - i, rows->marks != NULL);
+        if (bpi_collides(inputs) && tall * (inputs + BPI_LINE) * sizeof(bp_real) > room)
+            tall = bpi_min(tall, 4);
         tile->out = out + i * outputs;
         tile->nexts =
             outputs < 16 || i + ahead >= rows->ahead ? 0 : bpi_min(rows->ahead - i - ahead, tall);
@@ -3950,6 +3979,8 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
         /* whole rows are fetched: too many if few of their blocks count */
         tile->far = i == 0 && blocks[0] >= inputs / BPI_LANES / 2 &&
                     BPI_N(is_far)(tile->layer, n == 1 ? BPI_N(page) : 0);
+        if (bpi_collides(inputs) && tall > 4)
+            BPI_N(pack)(tile->a, tall, inputs, rows->panel);
         strip[tall](tile, j, last);
         if (last == outputs)
             BPI_N(activate)(tile->out, tall * outputs);
@@ -4277,13 +4308,10 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
                                      size_t columns, bp_real *panel)
 {
     bpi_rows from = *x;
-    size_t t;
     from.base += k;
     BPI_N(list_rows)(&from, first, rows->count, rows->x);
-    for (t = 0; panel && t < rows->count; t++, panel += columns) {
-        memcpy(panel, rows->x[t], columns * sizeof(bp_real));
-        rows->x[t] = panel;
-    }
+    if (panel)
+        BPI_N(pack)(rows->x, rows->count, columns, panel);
 }
 
 /* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
@@ -4300,9 +4328,9 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
 #endif
     };
     enum { WIDE = 4 * BPI_N(width) };
-    bp_real *panel = bpi_packs(count, job->n) ? x->panel : NULL;
+    bp_real *panel = bpi_packs(job->width, count, job->n) ? x->panel : NULL;
     const size_t room = panel ? BPI_PANEL : 256 * 1024;
-    const size_t fit = room / sizeof(bp_real) / count / WIDE * WIDE;
+    const size_t fit = (room / sizeof(bp_real) / count - BPI_LINE) / WIDE * WIDE;
     BPI_N(rows) rows;
     size_t i, k, columns, tall;
     rows.what = last ? job->what : BPI_GRADIENT;
@@ -4610,7 +4638,8 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
             bp_real *w = layer->weights + (j + m) * inputs;
 #define BPI_ROWS_CASE(rows) \
     BPI_N(descend_rows##rows)(delta + j + m, a[0], eta, blocks, a[1], inputs, far, w, sum + m)
-            n = BPI_TILE == 6 && left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+            n = BPI_TILE == 6 && left >= 8 && !bpi_collides(inputs) ? 8
+                : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 #if BPI_TILE == 6
             if (n == 8)
                 BPI_ROWS_CASE(8);

@@ -426,17 +426,24 @@ static void test_tiny(void)
 
 /* Layers of more weights than a cache holds, as first and as second: taken in groups of neurons, of
  * which the last is of two. And many examples for many neurons, of which some columns at a time are
- * packed, the last time no whole number of tiles. */
+ * packed, the last time no whole number of tiles. And rows of whole pages, which are copied apart,
+ * or are too long for that. */
 static void test_large(void)
 {
     static const size_t batches[] = { 1, 13, 0 };
     static const int second[] = { 20, 1100, 258, 3 }, first[] = { 1100, 258, 3 };
     static const size_t many[] = { 70, 256, 300, 0 };
     static const int packed[] = { 300, 391, 3 };
+    static const size_t some[] = { 1, 3, 7, 30, 0 };
+    static const int paged[] = { 1024, 20, 3 }, hidden[] = { 5, 1024, 17 }, endless[] = { 4096, 17, 2 };
     test_net(second, 4, DENSE, 70, batches);
     test_net(first, 3, BLOCKS, 20, batches + 1);
     test_net(packed, 3, DENSE, 300, many);
     test_net(packed, 3, DIGITS, 70, many);
+    test_net(paged, 3, DENSE, 30, some);
+    test_net(paged, 3, BLOCKS, 30, some);
+    test_net(hidden, 3, DENSE, 30, some);
+    test_net(endless, 3, DENSE, 30, some + 2);
 }
 
 /* ---- the sigmoid, of anything ---- */
