@@ -886,10 +886,11 @@ static int bpi_outputs(const bp_net *net)
     return net->layers[net->layer_count - 1].outputs;
 }
 
-/* No parameter is larger in magnitude; more than any number if one is not finite. */
-static bp_real bpi_largest_parameter(const bp_net *net)
+/* None of a network's parameters, or of as many others, is larger in magnitude; more than any
+ * number if one is not finite. */
+static bp_real bpi_largest(const bp_net *net, const bp_real *parameters)
 {
-    const bpi_rows all = { net->parameters, net->parameter_count, NULL, 0, NULL, NULL, 0 };
+    const bpi_rows all = { parameters, net->parameter_count, NULL, 0, NULL, NULL, 0 };
     return bpi_kernels_of(net)->largest(&all, 1);
 }
 
@@ -1402,6 +1403,14 @@ static int bpi_update_is_finite(const bp_net *net, const bp_real *parameters,
     return 1;
 }
 
+/* The same for a whole gradient: bounds nearly always say so. */
+static int bpi_update_is_safe(const bp_net *net, const bp_real *gradient, bp_real eta)
+{
+    const bp_real most = (eta > 1 ? eta : 1) * bpi_largest(net, gradient);
+    return bpi_largest(net, net->parameters) + most < BPI_REAL_MAX / 4 ||
+           bpi_update_is_finite(net, net->parameters, gradient, net->parameter_count, eta);
+}
+
 /* The same for the update that a batch of deltas makes, in the order of the kernels. */
 static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const bp_real *delta,
                                  const bpi_rows *a, size_t n, bp_real eta)
@@ -1472,7 +1481,8 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
     if (run->eta > 1)
         most *= run->eta;
     if (!(run->largest + most < limit))
-        run->largest = bpi_largest_parameter(net); /* far below the limit, or the end is near */
+        /* far below the limit, or the end is near */
+        run->largest = bpi_largest(net, net->parameters);
     run->largest += most;
     if (run->largest < limit)
         return 1;
@@ -1529,8 +1539,7 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
     if (n > space->rows) {
         status = bpi_gradient_of(net, run->data, space, shuffled, first, n, space->gradient,
                                  squares);
-        if (status == BP_OK && !bpi_update_is_finite(net, net->parameters, space->gradient,
-                                                     net->parameter_count, run->eta))
+        if (status == BP_OK && !bpi_update_is_safe(net, space->gradient, run->eta))
             status = BP_DIVERGED;
         if (status == BP_OK)
             bpi_kernels_of(net)->update(net->parameters, space->gradient, net->parameter_count,
@@ -1639,7 +1648,7 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     run.batch = training->batch_size ? training->batch_size : data->count;
     run.eta = (bp_real)training->learning_rate;
     run.tiny = run.batch == 1 && data->inputs && bpi_is_tiny(net);
-    run.largest = bpi_largest_parameter(net);
+    run.largest = bpi_largest(net, net->parameters);
     run.last_epoch = net->epochs_trained + (uint64_t)training->epochs;
     if (!bpi_is_real(run.largest))
         return BP_DIVERGED;
@@ -1976,7 +1985,7 @@ BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity)
     unsigned char *p = (unsigned char *)bytes;
     size_t size, i;
     int l;
-    if (!net || !bpi_is_real(bpi_largest_parameter(net)))
+    if (!net || !bpi_is_real(bpi_largest(net, net->parameters)))
         return 0;
     size = bpi_encoded_size((size_t)net->layer_count, net->parameter_count, sizeof(bp_real));
     if (!bytes || capacity < size)
@@ -2404,7 +2413,7 @@ BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *n
 {
     if (!net || !path || !name || !bpi_is_identifier(name))
         return BP_INVALID_ARGUMENT;
-    if (!bpi_is_real(bpi_largest_parameter(net)))
+    if (!bpi_is_real(bpi_largest(net, net->parameters)))
         return BP_DIVERGED;
     return bpi_write_file(path, NULL, 0, net, name);
 }
@@ -3184,6 +3193,7 @@ typedef __m128 bpi_v_sse2;
 #define BPI_WIDE_STORE(p, x) BPI_WIDE_OP(storeu)(p, x)
 #define BPI_WIDE_GET(p, n) BPI_WIDE_OP(maskz_loadu)(BPI_WIDE_MASK(n), p)
 #define BPI_WIDE_PUT(p, n, x) BPI_WIDE_OP(mask_storeu)(p, BPI_WIDE_MASK(n), x)
+#define BPI_WIDE_ADD(a, b) BPI_WIDE_OP(add)(a, b)
 #define BPI_WIDE_SUB(a, b) BPI_WIDE_OP(sub)(a, b)
 #define BPI_WIDE_MUL(a, b) BPI_WIDE_OP(mul)(a, b)
 #define BPI_WIDE_MADD(a, b, c) BPI_WIDE_OP(fmadd)(a, b, c)
@@ -3287,6 +3297,7 @@ BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, BPI_V x)
 #define BPI_WIDE_STORE(p, x) BPI_STORE(p, x)
 #define BPI_WIDE_GET(p, n) BPI_GET(p, n)
 #define BPI_WIDE_PUT(p, n, x) BPI_PUT(p, n, x)
+#define BPI_WIDE_ADD(a, b) BPI_ADD(a, b)
 #define BPI_WIDE_SUB(a, b) BPI_SUB(a, b)
 #define BPI_WIDE_MUL(a, b) BPI_MUL(a, b)
 #define BPI_WIDE_MADD(a, b, c) BPI_MADD(a, b, c)
@@ -3312,6 +3323,19 @@ BPI_LOCAL void BPI_N(store_part)(bp_real *p, size_t n, BPI_V x)
         BPI_STORE(p, x);
     else
         BPI_PUT(p, n, x);
+}
+
+BPI_LOCAL BPI_WIDE BPI_N(wide_load)(const bp_real *p, size_t n)
+{
+    return n >= BPI_WW ? BPI_WIDE_LOAD(p) : BPI_WIDE_GET(p, n);
+}
+
+BPI_LOCAL void BPI_N(wide_store)(bp_real *p, size_t n, BPI_WIDE x)
+{
+    if (n >= BPI_WW)
+        BPI_WIDE_STORE(p, x);
+    else
+        BPI_WIDE_PUT(p, n, x);
 }
 
 /* bpi_sigmoid for a vector: its steps, its order. Lanes below the lowest, which are scaled down
@@ -3614,40 +3638,6 @@ BPI_TARGET static bp_real BPI_N(largest)(const bpi_rows *rows, size_t n)
             if (BPI_ANY_NOT_LE(magnitude, limit))
                 return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS);
             largest = BPI_MAX(largest, magnitude);
-        }
-    }
-    return BPI_N(most)(largest);
-}
-
-/* A layer of few inputs, a lane to each: vectors then go across the examples. */
-BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_rows *rows,
-                                               size_t n, bp_real *out)
-{
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    BPI_V a[BPI_LANES], lane[BPI_LANES], largest = BPI_SET1(0);
-    size_t i, j, k, r, half, part;
-    for (i = 0; i < n; i += BPI_W, out += BPI_W * outputs) {
-        const bp_real *a_row[BPI_N(width)];
-        bp_real across[BPI_N(width)];
-        part = bpi_min(BPI_W, n - i);
-        for (r = 0; r < BPI_W; r++)
-            a_row[r] = bpi_row(rows, i + bpi_min(r, part - 1));
-        for (k = 0; k < inputs; k++) {
-            for (r = 0; r < BPI_W; r++)
-                across[r] = a_row[r][k];
-            a[k] = BPI_LOAD(across);
-            largest = BPI_MAX(BPI_ABS(a[k]), largest);
-        }
-        for (j = 0; j < outputs; j++) {
-            const bp_real *w = layer->weights + j * inputs;
-            for (k = 0; k < inputs; k++)
-                lane[k] = BPI_MADD(BPI_SET1(w[k]), a[k], BPI_SET1(0));
-            for (half = BPI_LANES / 2; half; half /= 2)
-                for (k = 0; k < half && k + half < inputs; k++)
-                    lane[k] = BPI_ADD(lane[k], lane[k + half]);
-            BPI_STORE(across, BPI_N(sigmoid)(BPI_ADD(lane[0], BPI_SET1(layer->biases[j]))));
-            for (r = 0; r < part; r++)
-                out[r * outputs + j] = across[r];
         }
     }
     return BPI_N(most)(largest);
@@ -3987,6 +3977,58 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     }
 }
 
+/* Some neurons of a layer of few inputs, at most so many lanes: vectors go across the neurons, and
+ * what F1 has in lanes is in vectors, added in halves. */
+BPI_LOCAL void BPI_N(forward_lanes)(const int lanes, const bp_layer *layer, const bpi_rows *rows,
+                                    size_t n, size_t j, bp_real *out)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t part = bpi_min(BPI_WW, outputs - j);
+    BPI_WIDE column[BPI_LANES], lane[BPI_LANES];
+    const BPI_WIDE b = BPI_N(wide_load)(layer->biases + j, part);
+    bp_real across[BPI_N(wide)];
+    size_t i, m;
+    int k, half;
+    memset(across, 0, sizeof across);
+    for (k = 0; k < lanes; k++) {
+        for (m = 0; m < part; m++)
+            across[m] = k < layer->inputs ? layer->weights[(j + m) * inputs + (size_t)k] : 0;
+        column[k] = BPI_WIDE_LOAD(across);
+    }
+    for (i = 0; i < n; i++, out += outputs) {
+        const bp_real *from = bpi_row(rows, i);
+        BPI_UNROLL
+        for (k = 0; k < lanes; k++) {
+            const bp_real x = k < layer->inputs ? from[k] : 0;
+            lane[k] = BPI_WIDE_MADD(column[k], BPI_WIDE_SET1(x), BPI_WIDE_SET1(0));
+        }
+        BPI_UNROLL
+        for (half = BPI_LANES / 2; half; half /= 2)
+            BPI_UNROLL
+            for (k = 0; k < half; k++)
+                if (k + half < lanes)
+                    lane[k] = BPI_WIDE_ADD(lane[k], lane[k + half]);
+        BPI_N(wide_store)(out + j, part, BPI_WIDE_ADD(lane[0], b));
+    }
+}
+
+BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_rows *rows,
+                                               size_t n, bp_real *out)
+{
+    const size_t outputs = (size_t)layer->outputs;
+    BPI_V seen = BPI_SET1(0);
+    size_t i, j;
+    for (j = 0; j < outputs; j += BPI_WW)
+        if (layer->inputs > BPI_LANES / 2)
+            BPI_N(forward_lanes)(BPI_LANES, layer, rows, n, j, out);
+        else
+            BPI_N(forward_lanes)(BPI_LANES / 2, layer, rows, n, j, out);
+    BPI_N(activate)(out, n * outputs);
+    for (i = 0; i < n && !rows->dense; i++)
+        seen = BPI_N(bits)(bpi_row(rows, i), rows->stride, seen);
+    return BPI_N(bound)(seen, rows, n);
+}
+
 /* Rows of weights and `wide` examples at column k: s += w x, and all bits of x gathered. */
 BPI_LOCAL void BPI_N(dots_narrow)(const int tall, const int wide, const bp_real *const *x,
                                   const bp_real *w, size_t inputs, size_t k, size_t part,
@@ -4096,7 +4138,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     size_t j, neurons;
-    if (inputs <= BPI_LANES && (n > 1 || rows->marks))
+    if (inputs <= BPI_LANES && n >= 4 && outputs >= 4)
         return BPI_N(forward_small)(layer, rows, n, out);
     if (outputs < 4)
         return BPI_N(forward_narrow)(layer, rows, n, out);
@@ -4119,11 +4161,6 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 #define BPI_DESCEND 2
 
 enum { BPI_N(wides) = 4 / BPI_N(pair) }; /* wide vectors in a tile's width */
-
-BPI_LOCAL BPI_WIDE BPI_N(wide_load)(const bp_real *p, size_t n)
-{
-    return n >= BPI_WW ? BPI_WIDE_LOAD(p) : BPI_WIDE_GET(p, n);
-}
 
 /* out_ik = sum_t c_it x_tk for i < n, k < width; c_it stands at c[i c_row + t c_step]. */
 typedef struct BPI_N(job) {
@@ -4163,10 +4200,7 @@ BPI_LOCAL void BPI_N(finish)(const int what, BPI_WIDE s, bp_real *out, const bp_
     } else if (what == BPI_DESCEND) {
         s = BPI_WIDE_MADD(BPI_WIDE_SET1(-eta), s, BPI_N(wide_load)(out, n));
     }
-    if (n >= BPI_WW)
-        BPI_WIDE_STORE(out, s);
-    else
-        BPI_WIDE_PUT(out, n, s);
+    BPI_N(wide_store)(out, n, s);
 }
 
 /* The sums of a tile whose first row is at out. That eta is read anew for each vector makes them be
@@ -4389,13 +4423,12 @@ BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real 
 BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t stride, size_t n,
                                    size_t outputs, bp_real *db, bp_real eta)
 {
-    const BPI_WIDE one = BPI_WIDE_SET1(1);
     size_t i, j;
     for (j = 0; j < outputs; j += BPI_WW) {
         const size_t left = outputs - j;
         BPI_WIDE s = what == BPI_GRADIENT ? BPI_N(wide_load)(db + j, left) : BPI_WIDE_SET1(0);
         for (i = 0; i < n; i++)
-            s = BPI_WIDE_MADD(one, BPI_N(wide_load)(delta + i * stride + j, left), s);
+            s = BPI_WIDE_ADD(BPI_N(wide_load)(delta + i * stride + j, left), s);
         BPI_N(finish)(what, s, db + j, db + j, left, eta);
     }
 }
@@ -4537,9 +4570,11 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     bp_real *w = layer->weights;
-    const size_t first = a->marks ? inputs / BPI_LANES * BPI_LANES : 0;
+    /* each neuron's weights of a column collide: too slow unless there are many examples */
+    const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
+    const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
     const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, first, w, w, eta };
-    if (a->marks)
+    if (sparse)
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
     BPI_N(combine_rows)(&job, a, 0, n, 1);
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
@@ -4938,6 +4973,7 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_WIDE_GET
 #undef BPI_WIDE_PUT
 #undef BPI_PAIRS
+#undef BPI_WIDE_ADD
 #undef BPI_WIDE_SUB
 #undef BPI_WIDE_BOTH
 #undef BPI_WIDE_JOIN

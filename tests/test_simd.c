@@ -435,7 +435,8 @@ static void test_large(void)
     static const size_t many[] = { 70, 256, 300, 0 };
     static const int packed[] = { 300, 391, 3 };
     static const size_t some[] = { 1, 3, 7, 30, 0 };
-    static const int paged[] = { 1024, 20, 3 }, hidden[] = { 5, 1024, 17 }, endless[] = { 4096, 17, 2 };
+    static const int paged[] = { 1024, 20, 3 }, hidden[] = { 5, 1024, 17 };
+    static const int long_one[] = { 4096, 17, 2 };
     test_net(second, 4, DENSE, 70, batches);
     test_net(first, 3, BLOCKS, 20, batches + 1);
     test_net(packed, 3, DENSE, 300, many);
@@ -443,7 +444,7 @@ static void test_large(void)
     test_net(paged, 3, DENSE, 30, some);
     test_net(paged, 3, BLOCKS, 30, some);
     test_net(hidden, 3, DENSE, 30, some);
-    test_net(endless, 3, DENSE, 30, some + 2);
+    test_net(long_one, 3, DENSE, 30, some + 2);
 }
 
 /* ---- the sigmoid, of anything ---- */
