@@ -431,6 +431,7 @@ int main(int argc, char **argv)
     static const char *const nets[] = { "784-30-10",   "784-100-10",
                                         "784-800-10",  "784-2500-2000-1500-1000-500-10",
                                         "123-77-31-5", "1000-1000-1000",
+                                        "1024-128-10", "4-64-3",
                                         "17-1",        "5000-3" };
     const int quick = argc > 1 && !strcmp(argv[1], "quick");
     if (argc < 3 || argc > 4 || (!quick && strcmp(argv[1], "full")))
