@@ -41,7 +41,7 @@ static void check_prediction(const bp_net *net)
     const int inputs = net->layers[0].inputs, outputs = net->layers[net->layer_count - 1].outputs;
     bp_real *x = (bp_real *)malloc((size_t)inputs * sizeof(bp_real));
     bp_real *a = (bp_real *)malloc((size_t)outputs * sizeof(bp_real));
-    int i, tame = (double)bpi_largest_parameter(net) < 1e30;
+    int i, tame = (double)bpi_largest(net, net->parameters) < 1e30;
     MUST(x != NULL && a != NULL);
     for (i = 0; i < inputs; i++)
         x[i] = (bp_real)(i % 3) / 2;

@@ -417,7 +417,7 @@ static void call_train(world *w)
 /* May sums overflow, so that an output can be infinity - infinity? */
 static int may_overflow(const world *w)
 {
-    const double most = (double)bpi_largest_parameter(w->net) * (w->wildest + 1);
+    const double most = (double)bpi_largest(w->net, w->net->parameters) * (w->wildest + 1);
     return w->spoiled || most * (double)w->net->parameter_count > (double)BPI_REAL_MAX / 4;
 }
 
