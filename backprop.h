@@ -886,8 +886,8 @@ static int bpi_outputs(const bp_net *net)
     return net->layers[net->layer_count - 1].outputs;
 }
 
-/* None of a network's parameters, or of as many others, is larger in magnitude; more than any
- * number if one is not finite. */
+/* At least 2, and none of a network's parameters, or of as many others, is larger in magnitude;
+ * larger than any number if one is not finite. */
 static bp_real bpi_largest(const bp_net *net, const bp_real *parameters)
 {
     const bpi_rows all = { parameters, net->parameter_count, NULL, 0, NULL, NULL, 0 };
@@ -3951,10 +3951,11 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
     /* from the example computed with to the one fetched */
     const size_t ahead = n == 1 ? 1 : rows->marks ? 6 : 6 * (size_t)BPI_N(pair);
-    const size_t room = rows->panel && bpi_packs(inputs, n, outputs) ? BPI_PANEL : 0;
+    const size_t room = rows->panel && outputs >= 16 ? BPI_PANEL : 0;
     size_t i, tall;
     for (i = 0; i < n; i += tall) {
         tall = BPI_N(examples)(n - i, rows->marks != NULL);
+        /* rows that collide with four of weights: four, or copies, if there is room for them */
         if (bpi_collides(inputs) && tall * (inputs + BPI_LINE) * sizeof(bp_real) > room)
             tall = bpi_min(tall, 4);
         tile->out = out + i * outputs;
@@ -3977,8 +3978,8 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     }
 }
 
-/* Some neurons of a layer of few inputs, at most so many lanes: vectors go across the neurons, and
- * what F1 has in lanes is in vectors, added in halves. */
+/* z of a vector of neurons, from j on, where inputs are no more than so many lanes: what F1 has in
+ * lane k is a vector, lane[k], with a neuron in each place. Inputs there are not count as zeros. */
 BPI_LOCAL void BPI_N(forward_lanes)(const int lanes, const bp_layer *layer, const bpi_rows *rows,
                                     size_t n, size_t j, bp_real *out)
 {
@@ -4012,6 +4013,7 @@ BPI_LOCAL void BPI_N(forward_lanes)(const int lanes, const bp_layer *layer, cons
     }
 }
 
+/* A layer of at most BPI_LANES inputs. */
 BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_rows *rows,
                                                size_t n, bp_real *out)
 {
@@ -4348,8 +4350,8 @@ BPI_COMBINE(6)
 #endif
 #undef BPI_COMBINE
 
-/* Lists rows first ... first+count-1 of x from column k on: where they are, or so many columns of
- * them packed side by side, for many rows of out to find in one piece, not in a page each. */
+/* Lists rows first ... first+count-1 of x from column k on: where they are, or copies of so many
+ * columns, close together in the panel, where they do not collide. */
 BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_t first, size_t k,
                                      size_t columns, bp_real *panel)
 {
@@ -4373,10 +4375,12 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
         BPI_N(combine3), BPI_N(combine4), NULL, BPI_N(combine6)
 #endif
     };
-    enum { WIDE = 4 * BPI_N(width) };
+    /* no less than two lines, so that the rows of a panel are an odd number of lines apart */
+    enum { WIDE = 2 * BPI_LINE };
     bp_real *panel = bpi_packs(job->width, count, job->n) ? x->panel : NULL;
     const size_t room = panel ? BPI_PANEL : 256 * 1024;
-    const size_t fit = (room / sizeof(bp_real) / count - BPI_LINE) / WIDE * WIDE;
+    const size_t apart = panel ? BPI_LINE : 0;
+    const size_t fit = (room / sizeof(bp_real) / count - apart) / WIDE * WIDE;
     BPI_N(rows) rows;
     size_t i, k, columns, tall;
     rows.what = last ? job->what : BPI_GRADIENT;
@@ -4582,7 +4586,8 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     bp_real *w = layer->weights;
-    /* each neuron's weights of a column collide: too slow unless there are many examples */
+    /* descend_sparse goes down a column of many neurons' weights: if these collide, it takes many
+     * examples to be faster than to count zeros too */
     const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
     const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
     const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, first, w, w, eta };
@@ -4668,7 +4673,8 @@ BPI_ROWS_CASE(8)
 #endif
 #undef BPI_ROWS_CASE
 
-/* Eight neurons at a time, as a tile of one example takes them. */
+/* Eight neurons at a time, as a tile of one example takes them; four where eight, with the two
+ * examples, collide. */
 BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_real *delta,
                                                const bpi_rows *rows, bp_real eta, uint32_t *blocks,
                                                const bpi_rows *next, bp_real *out)

@@ -443,6 +443,7 @@ static void test_large(void)
     test_net(packed, 3, DIGITS, 70, many);
     test_net(paged, 3, DENSE, 30, some);
     test_net(paged, 3, BLOCKS, 30, some);
+    test_net(paged, 3, BLOCKS, 300, many);
     test_net(hidden, 3, DENSE, 30, some);
     test_net(long_one, 3, DENSE, 30, some + 2);
 }
