@@ -930,7 +930,7 @@ static size_t bpi_marks(size_t inputs)
 }
 
 /* Do rows of so many inputs begin at the same place of a page? Then the first cache, which finds
- * its lines by that place, holds eight of them, and no more. */
+ * its lines by that place, holds few of them at once: eight, as a rule. */
 static int bpi_collides(size_t inputs)
 {
     return inputs * sizeof(bp_real) % 4096 == 0;
@@ -3951,7 +3951,7 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
     /* from the example computed with to the one fetched */
     const size_t ahead = n == 1 ? 1 : rows->marks ? 6 : 6 * (size_t)BPI_N(pair);
-    const size_t room = rows->panel && outputs >= 16 ? BPI_PANEL : 0;
+    const size_t room = rows->panel && bpi_packs(inputs, n, outputs) ? BPI_PANEL : 0;
     size_t i, tall;
     for (i = 0; i < n; i += tall) {
         tall = BPI_N(examples)(n - i, rows->marks != NULL);
