@@ -542,6 +542,7 @@ enum {
     BPI_ALIGN = 64, /* a cache line */
 #endif
     BPI_ROWS = 256,                        /* examples in flight at once, at most */
+    BPI_FEW = 32,                          /* inputs of a layer whose weights are turned, at most */
     BPI_PANEL = 128 * 1024,                /* bytes of room to pack inputs in, see bpi_rows */
     BPI_TINY = 8,                          /* layers of a tiny network, at most */
     BPI_STACK = 4096                       /* bytes bp_predict takes from the stack */
@@ -3978,56 +3979,118 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     }
 }
 
-/* z of a vector of neurons, from j on, where inputs are no more than so many lanes: what F1 has in
- * lane k is a vector, lane[k], with a neuron in each place. Inputs there are not count as zeros. */
-BPI_LOCAL void BPI_N(forward_lanes)(const int lanes, const bp_layer *layer, const bpi_rows *rows,
-                                    size_t n, size_t j, bp_real *out)
+/* A layer of few inputs: what is a lane in F1 is a vector here, with a neuron in each place. Every
+ * second of so many lanes, added up for some examples. */
+BPI_LOCAL void BPI_N(few)(const int tall, const int lanes, const bp_real *column, const bp_real *a,
+                          size_t inputs, BPI_WIDE *sum)
 {
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const size_t part = bpi_min(BPI_WW, outputs - j);
-    BPI_WIDE column[BPI_LANES], lane[BPI_LANES];
-    const BPI_WIDE b = BPI_N(wide_load)(layer->biases + j, part);
-    bp_real across[BPI_N(wide)];
-    size_t i, m;
-    int k, half;
-    memset(across, 0, sizeof across);
-    for (k = 0; k < lanes; k++) {
-        for (m = 0; m < part; m++)
-            across[m] = k < layer->inputs ? layer->weights[(j + m) * inputs + (size_t)k] : 0;
-        column[k] = BPI_WIDE_LOAD(across);
-    }
-    for (i = 0; i < n; i++, out += outputs) {
-        const bp_real *from = bpi_row(rows, i);
+    BPI_WIDE s[BPI_LANES / 2][6];
+    size_t k;
+    int q, e;
+    BPI_UNROLL
+    for (q = 0; q < lanes / 2; q++)
         BPI_UNROLL
-        for (k = 0; k < lanes; k++) {
-            const bp_real x = k < layer->inputs ? from[k] : 0;
-            lane[k] = BPI_WIDE_MADD(column[k], BPI_WIDE_SET1(x), BPI_WIDE_SET1(0));
-        }
+        for (e = 0; e < tall; e++)
+            s[q][e] = BPI_WIDE_SET1(0);
+    for (k = 0; k < inputs; k += BPI_LANES, column += BPI_LANES * BPI_WW, a += BPI_LANES)
         BPI_UNROLL
-        for (half = BPI_LANES / 2; half; half /= 2)
+        for (q = 0; q < lanes / 2; q++) {
+            const BPI_WIDE w = BPI_WIDE_LOAD(column + (size_t)(2 * q) * BPI_WW);
             BPI_UNROLL
-            for (k = 0; k < half; k++)
-                if (k + half < lanes)
-                    lane[k] = BPI_WIDE_ADD(lane[k], lane[k + half]);
-        BPI_N(wide_store)(out + j, part, BPI_WIDE_ADD(lane[0], b));
+            for (e = 0; e < tall; e++)
+                s[q][e] = BPI_WIDE_MADD(w, BPI_WIDE_SET1(a[e * BPI_FEW + 2 * q]), s[q][e]);
+        }
+    BPI_UNROLL
+    for (e = 0; e < tall; e++) {
+        sum[e] = s[0][e];
+        if (lanes == 8)
+            sum[e] = BPI_WIDE_ADD(BPI_WIDE_ADD(s[0][e], s[2][e]),
+                                  BPI_WIDE_ADD(s[1][e], s[3][e]));
+        else if (lanes == 4)
+            sum[e] = BPI_WIDE_ADD(s[0][e], s[1][e]);
     }
 }
 
-/* A layer of at most BPI_LANES inputs. */
-BPI_TARGET static bp_real BPI_N(forward_small)(const bp_layer *layer, const bpi_rows *rows,
-                                               size_t n, bp_real *out)
+/* z of a vector of neurons, from j on, for some examples, of which count exist. */
+BPI_LOCAL void BPI_N(few_neurons)(const int tall, const int lanes, const bp_layer *layer, size_t j,
+                                  const bp_real *column, const bp_real *a, size_t count,
+                                  bp_real *out)
 {
-    const size_t outputs = (size_t)layer->outputs;
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const BPI_WIDE b = BPI_N(wide_load)(layer->biases + j, outputs - j);
+    BPI_WIDE even[6], odd[6];
+    size_t e;
+    BPI_N(few)(tall, lanes, column, a, inputs, even);
+    BPI_N(few)(tall, lanes, column + BPI_WW, a + 1, inputs, odd);
+    BPI_UNROLL
+    for (e = 0; e < (size_t)tall; e++)
+        if (e < count)
+            BPI_N(wide_store)(out + e * outputs + j, outputs - j,
+                              BPI_WIDE_ADD(BPI_WIDE_ADD(even[e], odd[e]), b));
+}
+
+/* The weights of a vector of neurons, from j on, or of as many as there are, become columns. */
+BPI_TARGET static void BPI_N(turn_weights)(const bp_layer *layer, size_t j, bp_real *column)
+{
+    const size_t inputs = (size_t)layer->inputs, last = (size_t)layer->outputs - 1;
+    const bp_real *w = layer->weights, *row[4];
+    size_t m, k;
+    for (m = 0; m < BPI_WW && j + m <= last; m += 4) {
+        for (k = 0; k < 4; k++)
+            row[k] = w + bpi_min(j + m + k, last) * inputs;
+        for (k = 0; k < inputs; k++) {
+            bp_real *to = column + k * BPI_WW + m;
+            to[0] = row[0][k];
+            to[1] = row[1][k];
+            to[2] = row[2][k];
+            to[3] = row[3][k];
+        }
+    }
+}
+
+/* Are inputs few, and n examples worth turning the weights for? */
+BPI_LOCAL int BPI_N(is_few)(const bp_layer *layer, size_t n)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t most = BPI_WW >= BPI_LANES ? BPI_FEW : BPI_LANES;
+    const size_t places = (outputs + BPI_WW - 1) / BPI_WW * BPI_WW;
+    return inputs <= most && n >= 4 && 2 * n >= inputs + 8 && places * inputs <= 48 * outputs;
+}
+
+/* A layer of at most BPI_FEW inputs. Examples are copied to a place where zeros follow them. */
+BPI_TARGET static bp_real BPI_N(forward_few)(const bp_layer *layer, const bpi_rows *rows,
+                                             size_t n, bp_real *out)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t padded = (inputs + BPI_LANES - 1) / BPI_LANES * BPI_LANES;
+    const size_t some = BPI_TILE == 6 || inputs <= BPI_LANES / 2 ? 6 : 3;
+    bp_real column[(int)BPI_FEW * BPI_N(wide)], a[6][BPI_FEW];
     BPI_V seen = BPI_SET1(0);
-    size_t i, j;
-    for (j = 0; j < outputs; j += BPI_WW)
-        if (layer->inputs > BPI_LANES / 2)
-            BPI_N(forward_lanes)(BPI_LANES, layer, rows, n, j, out);
-        else
-            BPI_N(forward_lanes)(BPI_LANES / 2, layer, rows, n, j, out);
+    size_t i, j, k, e, count;
+    memset(column, 0, padded * sizeof(BPI_WIDE));
+    memset(a, 0, sizeof a);
+    for (j = 0; j < outputs; j += BPI_WW) {
+        BPI_N(turn_weights)(layer, j, column);
+        for (i = 0; i < n; i += count) {
+            count = bpi_min(n - i, some);
+            for (e = 0; e < count; e++)
+                for (k = 0; k < inputs; k += BPI_WW)
+                    BPI_WIDE_STORE(a[e] + k,
+                                   BPI_N(wide_load)(bpi_row(rows, i + e) + k, inputs - k));
+            if (inputs <= BPI_LANES / 2)
+                BPI_N(few_neurons)(6, BPI_LANES / 2, layer, j, column, a[0], count,
+                                   out + i * outputs);
+            else if (count > 2)
+                BPI_N(few_neurons)(BPI_TILE == 6 ? 6 : 3, BPI_LANES, layer, j, column, a[0], count,
+                                   out + i * outputs);
+            else
+                BPI_N(few_neurons)(2, BPI_LANES, layer, j, column, a[0], count,
+                                   out + i * outputs);
+        }
+    }
     BPI_N(activate)(out, n * outputs);
     for (i = 0; i < n && !rows->dense; i++)
-        seen = BPI_N(bits)(bpi_row(rows, i), rows->stride, seen);
+        seen = BPI_N(bits)(bpi_row(rows, i), inputs, seen);
     return BPI_N(bound)(seen, rows, n);
 }
 
@@ -4140,8 +4203,8 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     size_t j, neurons;
-    if (inputs <= BPI_LANES && n >= 4 && outputs >= 4)
-        return BPI_N(forward_small)(layer, rows, n, out);
+    if (BPI_N(is_few)(layer, n) && outputs >= 4 && !rows->marks)
+        return BPI_N(forward_few)(layer, rows, n, out);
     if (outputs < 4)
         return BPI_N(forward_narrow)(layer, rows, n, out);
     neurons = BPI_N(open)(&tile, layer, n, rows->marks != NULL);
