@@ -3984,7 +3984,7 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
 BPI_LOCAL void BPI_N(few)(const int tall, const int lanes, const bp_real *column, const bp_real *a,
                           size_t inputs, BPI_WIDE *sum)
 {
-    BPI_WIDE s[BPI_LANES / 2][6];
+    BPI_WIDE s[4][6];
     size_t k;
     int q, e;
     BPI_UNROLL
@@ -4644,6 +4644,59 @@ BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_rea
     }
 }
 
+BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
+                                     bp_real eta)
+{
+    size_t i;
+    for (i = 0; i < count; i += BPI_WW)
+        BPI_N(wide_store)(parameters + i, count - i,
+                          BPI_N(finish)(BPI_DESCEND, BPI_N(wide_load)(gradient + i, count - i),
+                                        parameters + i, parameters + i, count - i, eta));
+}
+
+/* Are inputs so few that vectors along them would be half empty, and n examples worth it? */
+BPI_LOCAL int BPI_N(turns_descent)(const bp_layer *layer, size_t n)
+{
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    return 2 * inputs <= BPI_WW && outputs >= 8 && outputs >= 3 * inputs &&
+           3 * n >= inputs * inputs + 12;
+}
+
+/* Descent for it: examples' inputs are the coefficients, and so a neuron is in each place of a
+ * vector. An input of 1 makes biases one more column of weights. */
+BPI_TARGET static void BPI_N(descend_few)(const bp_layer *layer, const bp_real *delta,
+                                          size_t stride, const bpi_rows *a, size_t n, bp_real eta)
+{
+    enum { MOST = BPI_LANES + 1, NEURONS = 64 };
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    const size_t columns = inputs + 1;
+    bp_real x[(int)BPI_ROWS * MOST], sum[MOST * NEURONS], dw[(int)BPI_LANES * NEURONS];
+    bpi_rows rows = bpi_matrix(delta, 0);
+    size_t i, j, k, m, some;
+    rows.stride = stride;
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < inputs; k++)
+            x[i * columns + k] = bpi_row(a, i)[k];
+        x[i * columns + inputs] = 1;
+    }
+    for (j = 0; j < outputs; j += some, rows.base += some) {
+        BPI_N(job) job = { BPI_GRADIENT, NULL, 1, 0, 0, 0, 0, NULL, NULL, 0 };
+        some = bpi_min(NEURONS, outputs - j);
+        job.c = x;
+        job.c_step = job.n = columns;
+        job.width = some;
+        job.out = sum;
+        job.beside = sum;
+        memset(sum, 0, columns * some * sizeof(bp_real));
+        BPI_N(combine_rows)(&job, &rows, 0, n, 1);
+        for (k = 0; k < inputs; k++)
+            for (m = 0; m < some; m++)
+                dw[m * inputs + k] = sum[k * some + m];
+        BPI_N(update)(layer->weights + j * inputs, dw, some * inputs, eta);
+        BPI_N(update)(layer->biases + j, sum + inputs * some, some, eta);
+    }
+}
+
 BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                                       const bpi_rows *a, size_t n, bp_real eta)
 {
@@ -4654,6 +4707,10 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
     const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
     const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
     const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, first, w, w, eta };
+    if (BPI_N(turns_descent)(layer, n)) {
+        BPI_N(descend_few)(layer, delta, stride, a, n, eta);
+        return;
+    }
     if (sparse)
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
     BPI_N(combine_rows)(&job, a, 0, n, 1);
@@ -4792,16 +4849,6 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
         }
     }
     return BPI_N(bound)(seen, next, 1);
-}
-
-BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
-                                     bp_real eta)
-{
-    size_t i;
-    for (i = 0; i < count; i += BPI_WW)
-        BPI_N(wide_store)(parameters + i, count - i,
-                          BPI_N(finish)(BPI_DESCEND, BPI_N(wide_load)(gradient + i, count - i),
-                                        parameters + i, NULL, count - i, eta));
 }
 
 /* ---- tiny networks: one vector holds the neurons of any layer ---- */

@@ -382,6 +382,20 @@ static void test_rows(void)
         }
 }
 
+/* Few inputs, where neurons may stand side by side instead of inputs. */
+static void test_few(void)
+{
+    static const int outputs[] = { 7, 13, 16, 33, 70, 130 };
+    static const size_t batches[] = { 4, 5, 9, 22, 61, 0 };
+    int sizes[3] = { 1, 1, 2 }, kind = 0;
+    size_t i;
+    for (; sizes[0] <= 34; sizes[0] += sizes[0] < 10 ? 1 : 3)
+        for (i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+            sizes[1] = outputs[i];
+            test_net(sizes, 3, kind++ % KINDS, 61, batches);
+        }
+}
+
 /* BPI_ROWS is 256: batches around it, and one that is not a multiple. */
 static void test_batches(void)
 {
@@ -556,6 +570,7 @@ int main(void)
     find_sets();
     test_sigmoid();
     test_rows();
+    test_few();
     test_batches();
     test_large();
     test_tiny();
