@@ -4054,7 +4054,8 @@ BPI_LOCAL int BPI_N(is_few)(const bp_layer *layer, size_t n)
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     const size_t most = BPI_WW >= BPI_LANES ? BPI_FEW : BPI_LANES;
     const size_t places = (outputs + BPI_WW - 1) / BPI_WW * BPI_WW;
-    return inputs <= most && n >= 4 && 2 * n >= inputs + 8 && places * inputs <= 48 * outputs;
+    return inputs <= most && n >= (inputs <= BPI_LANES / 2 ? 3 : inputs / 2 + 4) &&
+           places * inputs <= 48 * outputs;
 }
 
 /* A layer of at most BPI_FEW inputs. Examples are copied to a place where zeros follow them. */
@@ -4659,7 +4660,7 @@ BPI_LOCAL int BPI_N(turns_descent)(const bp_layer *layer, size_t n)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     return 2 * inputs <= BPI_WW && outputs >= 8 && outputs >= 3 * inputs &&
-           3 * n >= inputs * inputs + 12;
+           n > 1 && n + 2 >= inputs * inputs / 2;
 }
 
 /* Descent for it: examples' inputs are the coefficients, and so a neuron is in each place of a
