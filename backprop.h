@@ -4033,18 +4033,16 @@ BPI_LOCAL void BPI_N(few_neurons)(const int tall, const int lanes, const bp_laye
 BPI_TARGET static void BPI_N(turn_weights)(const bp_layer *layer, size_t j, bp_real *column)
 {
     const size_t inputs = (size_t)layer->inputs, last = (size_t)layer->outputs - 1;
-    const bp_real *w = layer->weights, *row[4];
-    size_t m, k;
-    for (m = 0; m < BPI_WW && j + m <= last; m += 4) {
-        for (k = 0; k < 4; k++)
-            row[k] = w + bpi_min(j + m + k, last) * inputs;
-        for (k = 0; k < inputs; k++) {
-            bp_real *to = column + k * BPI_WW + m;
-            to[0] = row[0][k];
-            to[1] = row[1][k];
-            to[2] = row[2][k];
-            to[3] = row[3][k];
-        }
+    enum { SOME = BPI_N(wide) < 4 ? 2 : 4 };
+    const bp_real *row[SOME];
+    size_t m, k, i;
+    for (m = 0; m < BPI_WW && j + m <= last; m += SOME) {
+        for (i = 0; i < SOME; i++)
+            row[i] = layer->weights + bpi_min(j + m + i, last) * inputs;
+        for (k = 0; k < inputs; k++)
+            BPI_UNROLL
+            for (i = 0; i < SOME; i++)
+                column[k * BPI_WW + m + i] = row[i][k];
     }
 }
 
@@ -4513,15 +4511,6 @@ BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t 
     }
 }
 
-BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
-                                       const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
-{
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const BPI_N(job) job = { BPI_GRADIENT, delta, 1, stride, outputs, inputs, 0, dw, dw, 0 };
-    BPI_N(combine_rows)(&job, a, 0, n, 1);
-    BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
-}
-
 /* Some neurons, at most BPI_N(neurons), and what it takes to descend upon a vector's columns of
  * their weights. */
 enum { BPI_N(neurons) = 64 };
@@ -4656,22 +4645,24 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
 }
 
 /* Are inputs so few that vectors along them would be half empty, and n examples worth it? */
-BPI_LOCAL int BPI_N(turns_descent)(const bp_layer *layer, size_t n)
+BPI_LOCAL int BPI_N(turns_sums)(const bp_layer *layer, size_t n)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     return 2 * inputs <= BPI_WW && outputs >= 8 && outputs >= 3 * inputs &&
            n > 1 && n + 2 >= inputs * inputs / 2;
 }
 
-/* Descent for it: examples' inputs are the coefficients, and so a neuron is in each place of a
- * vector. An input of 1 makes biases one more column of weights. */
-BPI_TARGET static void BPI_N(descend_few)(const bp_layer *layer, const bp_real *delta,
-                                          size_t stride, const bpi_rows *a, size_t n, bp_real eta)
+/* Gradient and descent for it, w and b being the gradient or the parameters: examples' inputs are
+ * the coefficients, and so a neuron is in each place of a vector. An input of 1 makes biases one
+ * more column of weights. */
+BPI_TARGET static void BPI_N(learn_few)(const int what, const bp_layer *layer,
+                                        const bp_real *delta, size_t stride, const bpi_rows *a,
+                                        size_t n, bp_real *w, bp_real *b, bp_real eta)
 {
     enum { MOST = BPI_LANES + 1, NEURONS = 64 };
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const size_t columns = inputs + 1;
-    bp_real x[(int)BPI_ROWS * MOST], sum[MOST * NEURONS], dw[(int)BPI_LANES * NEURONS];
+    bp_real x[(int)BPI_ROWS * MOST], sum[MOST * NEURONS], turned[(int)BPI_LANES * NEURONS];
     bpi_rows rows = bpi_matrix(delta, 0);
     size_t i, j, k, m, some;
     rows.stride = stride;
@@ -4680,7 +4671,7 @@ BPI_TARGET static void BPI_N(descend_few)(const bp_layer *layer, const bp_real *
             x[i * columns + k] = bpi_row(a, i)[k];
         x[i * columns + inputs] = 1;
     }
-    for (j = 0; j < outputs; j += some, rows.base += some) {
+    for (j = 0; j < outputs; j += some, w += some * inputs, b += some, rows.base += some) {
         BPI_N(job) job = { BPI_GRADIENT, NULL, 1, 0, 0, 0, 0, NULL, NULL, 0 };
         some = bpi_min(NEURONS, outputs - j);
         job.c = x;
@@ -4688,14 +4679,37 @@ BPI_TARGET static void BPI_N(descend_few)(const bp_layer *layer, const bp_real *
         job.width = some;
         job.out = sum;
         job.beside = sum;
-        memset(sum, 0, columns * some * sizeof(bp_real));
+        if (what == BPI_DESCEND)
+            memset(sum, 0, columns * some * sizeof(bp_real));
+        else
+            for (k = 0; k < columns; k++)
+                for (m = 0; m < some; m++)
+                    sum[k * some + m] = k < inputs ? w[m * inputs + k] : b[m];
         BPI_N(combine_rows)(&job, &rows, 0, n, 1);
         for (k = 0; k < inputs; k++)
             for (m = 0; m < some; m++)
-                dw[m * inputs + k] = sum[k * some + m];
-        BPI_N(update)(layer->weights + j * inputs, dw, some * inputs, eta);
-        BPI_N(update)(layer->biases + j, sum + inputs * some, some, eta);
+                turned[m * inputs + k] = sum[k * some + m];
+        if (what == BPI_DESCEND) {
+            BPI_N(update)(w, turned, some * inputs, eta);
+            BPI_N(update)(b, sum + inputs * some, some, eta);
+        } else {
+            memcpy(w, turned, some * inputs * sizeof(bp_real));
+            memcpy(b, sum + inputs * some, some * sizeof(bp_real));
+        }
     }
+}
+
+BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
+                                       const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
+{
+    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
+    const BPI_N(job) job = { BPI_GRADIENT, delta, 1, stride, outputs, inputs, 0, dw, dw, 0 };
+    if (BPI_N(turns_sums)(layer, n)) {
+        BPI_N(learn_few)(BPI_GRADIENT, layer, delta, stride, a, n, dw, db, 0);
+        return;
+    }
+    BPI_N(combine_rows)(&job, a, 0, n, 1);
+    BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
 BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
@@ -4708,8 +4722,8 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
     const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
     const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
     const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, first, w, w, eta };
-    if (BPI_N(turns_descent)(layer, n)) {
-        BPI_N(descend_few)(layer, delta, stride, a, n, eta);
+    if (BPI_N(turns_sums)(layer, n)) {
+        BPI_N(learn_few)(BPI_DESCEND, layer, delta, stride, a, n, w, layer->biases, eta);
         return;
     }
     if (sparse)
