@@ -3979,10 +3979,11 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     }
 }
 
-/* A layer of few inputs: what is a lane in F1 is a vector here, with a neuron in each place. Every
- * second of so many lanes, added up for some examples. */
-BPI_LOCAL void BPI_N(few)(const int tall, const int lanes, const bp_real *column, const bp_real *a,
-                          size_t inputs, BPI_WIDE *sum)
+/* A layer of few inputs: each lane of F1 is a vector here, with a neuron in each place. Lanes 0,
+ * 2 ... of so many, for `tall` examples, added up as F1 does; from one column and one input further
+ * on, lanes 1, 3 ...: all at once would not fit the registers. */
+BPI_LOCAL void BPI_N(few_lanes)(const int tall, const int lanes, const bp_real *column,
+                                const bp_real *a, size_t inputs, BPI_WIDE *sum)
 {
     BPI_WIDE s[4][6];
     size_t k;
@@ -4011,7 +4012,7 @@ BPI_LOCAL void BPI_N(few)(const int tall, const int lanes, const bp_real *column
     }
 }
 
-/* z of a vector of neurons, from j on, for some examples, of which count exist. */
+/* z of a vector of neurons, from j on, for `tall` examples, the first count of which are wanted. */
 BPI_LOCAL void BPI_N(few_neurons)(const int tall, const int lanes, const bp_layer *layer, size_t j,
                                   const bp_real *column, const bp_real *a, size_t count,
                                   bp_real *out)
@@ -4020,8 +4021,8 @@ BPI_LOCAL void BPI_N(few_neurons)(const int tall, const int lanes, const bp_laye
     const BPI_WIDE b = BPI_N(wide_load)(layer->biases + j, outputs - j);
     BPI_WIDE even[6], odd[6];
     size_t e;
-    BPI_N(few)(tall, lanes, column, a, inputs, even);
-    BPI_N(few)(tall, lanes, column + BPI_WW, a + 1, inputs, odd);
+    BPI_N(few_lanes)(tall, lanes, column, a, inputs, even);
+    BPI_N(few_lanes)(tall, lanes, column + BPI_WW, a + 1, inputs, odd);
     BPI_UNROLL
     for (e = 0; e < (size_t)tall; e++)
         if (e < count)
@@ -4029,7 +4030,8 @@ BPI_LOCAL void BPI_N(few_neurons)(const int tall, const int lanes, const bp_laye
                               BPI_WIDE_ADD(BPI_WIDE_ADD(even[e], odd[e]), b));
 }
 
-/* The weights of a vector of neurons, from j on, or of as many as there are, become columns. */
+/* The weights of a vector of neurons, from j on, become columns. Places behind the last neuron hold
+ * it again, or what was there: nothing is made of them. */
 BPI_TARGET static void BPI_N(turn_weights)(const bp_layer *layer, size_t j, bp_real *column)
 {
     const size_t inputs = (size_t)layer->inputs, last = (size_t)layer->outputs - 1;
@@ -4046,8 +4048,9 @@ BPI_TARGET static void BPI_N(turn_weights)(const bp_layer *layer, size_t j, bp_r
     }
 }
 
-/* Are inputs few, and n examples worth turning the weights for? */
-BPI_LOCAL int BPI_N(is_few)(const bp_layer *layer, size_t n)
+/* Are inputs few, and n examples worth turning the weights for? Not where a block takes several
+ * vectors, unless there is but one; nor where most places of a vector would be empty. */
+BPI_LOCAL int BPI_N(turns_weights)(const bp_layer *layer, size_t n)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
     const size_t most = BPI_WW >= BPI_LANES ? BPI_FEW : BPI_LANES;
@@ -4056,7 +4059,8 @@ BPI_LOCAL int BPI_N(is_few)(const bp_layer *layer, size_t n)
            places * inputs <= 48 * outputs;
 }
 
-/* A layer of at most BPI_FEW inputs. Examples are copied to a place where zeros follow them. */
+/* A layer of at most BPI_FEW inputs. Examples are copied to rows that end in zeros, up to whole
+ * blocks. */
 BPI_TARGET static bp_real BPI_N(forward_few)(const bp_layer *layer, const bpi_rows *rows,
                                              size_t n, bp_real *out)
 {
@@ -4202,7 +4206,7 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
     BPI_V seen = BPI_SET1(0);
     BPI_N(tile) tile;
     size_t j, neurons;
-    if (BPI_N(is_few)(layer, n) && outputs >= 4 && !rows->marks)
+    if (BPI_N(turns_weights)(layer, n) && outputs >= 4 && !rows->marks)
         return BPI_N(forward_few)(layer, rows, n, out);
     if (outputs < 4)
         return BPI_N(forward_narrow)(layer, rows, n, out);
@@ -4644,7 +4648,8 @@ BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradien
                                         parameters + i, parameters + i, count - i, eta));
 }
 
-/* Are inputs so few that vectors along them would be half empty, and n examples worth it? */
+/* Are inputs so few that vectors along them would be at least half empty, and n examples worth it?
+ * So few are no more than a block, and never marked. */
 BPI_LOCAL int BPI_N(turns_sums)(const bp_layer *layer, size_t n)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
@@ -4652,49 +4657,45 @@ BPI_LOCAL int BPI_N(turns_sums)(const bp_layer *layer, size_t n)
            n > 1 && n + 2 >= inputs * inputs / 2;
 }
 
-/* Gradient and descent for it, w and b being the gradient or the parameters: examples' inputs are
- * the coefficients, and so a neuron is in each place of a vector. An input of 1 makes biases one
- * more column of weights. */
+/* Gradient of such a layer, or descent upon it, w and b being the gradient or the parameters:
+ * examples' inputs are the coefficients, and so a neuron is in each place of a vector. An input of
+ * 1 makes biases one more column of weights. */
 BPI_TARGET static void BPI_N(learn_few)(const int what, const bp_layer *layer,
                                         const bp_real *delta, size_t stride, const bpi_rows *a,
                                         size_t n, bp_real *w, bp_real *b, bp_real eta)
 {
-    enum { MOST = BPI_LANES + 1, NEURONS = 64 };
+    enum { MOST = BPI_N(wide) / 2 + 1, NEURONS = 64 }; /* of inputs, see turns_sums; of neurons */
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const size_t columns = inputs + 1;
-    bp_real x[(int)BPI_ROWS * MOST], sum[MOST * NEURONS], turned[(int)BPI_LANES * NEURONS];
+    bp_real x[(int)BPI_ROWS * MOST], sum[MOST * NEURONS], turned[(MOST - 1) * NEURONS];
     bpi_rows rows = bpi_matrix(delta, 0);
-    size_t i, j, k, m, some;
+    size_t i, j, k, m;
     rows.stride = stride;
     for (i = 0; i < n; i++) {
         for (k = 0; k < inputs; k++)
             x[i * columns + k] = bpi_row(a, i)[k];
         x[i * columns + inputs] = 1;
     }
-    for (j = 0; j < outputs; j += some, w += some * inputs, b += some, rows.base += some) {
-        BPI_N(job) job = { BPI_GRADIENT, NULL, 1, 0, 0, 0, 0, NULL, NULL, 0 };
-        some = bpi_min(NEURONS, outputs - j);
-        job.c = x;
-        job.c_step = job.n = columns;
-        job.width = some;
-        job.out = sum;
-        job.beside = sum;
+    for (j = 0; j < outputs; j += NEURONS) {
+        const size_t some = bpi_min(NEURONS, outputs - j);
+        const BPI_N(job) job = { BPI_GRADIENT, x, 1, columns, columns, some, 0, sum, sum, 0 };
+        rows.base = delta + j;
         if (what == BPI_DESCEND)
             memset(sum, 0, columns * some * sizeof(bp_real));
         else
             for (k = 0; k < columns; k++)
                 for (m = 0; m < some; m++)
-                    sum[k * some + m] = k < inputs ? w[m * inputs + k] : b[m];
+                    sum[k * some + m] = k < inputs ? w[(j + m) * inputs + k] : b[j + m];
         BPI_N(combine_rows)(&job, &rows, 0, n, 1);
         for (k = 0; k < inputs; k++)
             for (m = 0; m < some; m++)
                 turned[m * inputs + k] = sum[k * some + m];
         if (what == BPI_DESCEND) {
-            BPI_N(update)(w, turned, some * inputs, eta);
-            BPI_N(update)(b, sum + inputs * some, some, eta);
+            BPI_N(update)(w + j * inputs, turned, some * inputs, eta);
+            BPI_N(update)(b + j, sum + inputs * some, some, eta);
         } else {
-            memcpy(w, turned, some * inputs * sizeof(bp_real));
-            memcpy(b, sum + inputs * some, some * sizeof(bp_real));
+            memcpy(w + j * inputs, turned, some * inputs * sizeof(bp_real));
+            memcpy(b + j, sum + inputs * some, some * sizeof(bp_real));
         }
     }
 }
