@@ -4759,28 +4759,38 @@ BPI_LOCAL void BPI_N(descend_vectors)(const int rows, const BPI_V *delta, const 
         BPI_PUT(row, part, new_w[j]);
 }
 
-/* The same along the rows, at the blocks and the tail. */
-BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const bp_real *a,
-                                   bp_real eta, const uint32_t *blocks, const bp_real *next,
-                                   size_t inputs, int far, bp_real *w, BPI_V *sum)
+/* What descend_ahead has: the deltas of an example, its inputs and the next one's. */
+typedef struct {
+    const bp_layer *layer;
+    const bp_real *delta, *a, *next;
+    bp_real eta;
+    const uint32_t *blocks; /* where either's inputs are not all zero */
+    int far;                /* are the weights in memory? */
+    int eights;             /* do eight rows fit into registers and cache? */
+} BPI_N(ahead);
+
+/* The same along the rows of neurons from j on, at the blocks and the tail. */
+BPI_LOCAL void BPI_N(descend_rows)(const int rows, const BPI_N(ahead) *ahead, size_t j, BPI_V *sum)
 {
-    const BPI_V minus_eta = BPI_SET1(-eta);
-    const uint32_t *block, *end = blocks + 1 + blocks[0];
-    const size_t tail = inputs % BPI_LANES;
+    const BPI_V minus_eta = BPI_SET1(-ahead->eta);
+    const bp_real *a = ahead->a, *next = ahead->next;
+    const uint32_t *block, *end = ahead->blocks + 1 + ahead->blocks[0];
+    const size_t inputs = (size_t)ahead->layer->inputs, tail = inputs % BPI_LANES;
+    bp_real *w = ahead->layer->weights + j * inputs;
     BPI_V d[8], s[8];
     size_t v, k, part;
-    int j;
+    int r;
     BPI_UNROLL
-    for (j = 0; j < rows; j++)
-        d[j] = BPI_SET1(delta[j]);
+    for (r = 0; r < rows; r++)
+        d[r] = BPI_SET1(ahead->delta[j + (size_t)r]);
     for (v = 0; v < BPI_LANES; v += BPI_W) {
         BPI_UNROLL
-        for (j = 0; j < rows; j++)
-            s[j] = BPI_SET1(0);
-        for (block = blocks + 1; block < end; block++) {
+        for (r = 0; r < rows; r++)
+            s[r] = BPI_SET1(0);
+        for (block = ahead->blocks + 1; block < end; block++) {
             k = *block + v;
-            for (j = 0; j < rows && far; j++)
-                BPI_PREFETCH((const void *)((uintptr_t)(w + (size_t)j * inputs + k) +
+            for (r = 0; r < rows && ahead->far; r++)
+                BPI_PREFETCH((const void *)((uintptr_t)(w + (size_t)r * inputs + k) +
                                             (size_t)rows * inputs * sizeof(bp_real)));
             BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, BPI_W, inputs, w + k, s);
         }
@@ -4789,81 +4799,94 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const bp_real *delta, const b
         if (part)
             BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, part, inputs, w + k, s);
         BPI_UNROLL
-        for (j = 0; j < rows; j++)
-            sum[j] = BPI_ADD(s[j], sum[j]);
+        for (r = 0; r < rows; r++)
+            sum[r] = v > 0 ? BPI_ADD(sum[r], s[r]) : s[r];
     }
 }
 
-#define BPI_ROWS_CASE(rows)                                                                       \
-    BPI_TARGET static void BPI_N(descend_rows##rows)(                                             \
-        const bp_real *delta, const bp_real *a, bp_real eta, const uint32_t *blocks,              \
-        const bp_real *next, size_t inputs, int far, bp_real *w, BPI_V *sum)                      \
-    {                                                                                             \
-        BPI_N(descend_rows)(rows, delta, a, eta, blocks, next, inputs, far, w, sum);              \
+/* The sums of the last neurons, fewer than eight, from j on. */
+BPI_TARGET static void BPI_N(descend_last)(const BPI_N(ahead) *ahead, size_t j, BPI_V *z)
+{
+    const size_t left = (size_t)ahead->layer->outputs - j, pair = left & 4, one = left & 6;
+    BPI_V sum[8];
+    size_t m;
+    BPI_UNROLL
+    for (m = 0; m < 8; m++)
+        sum[m] = BPI_SET1(0);
+    /* the most frequent number by itself: its sum need not leave its register */
+    if (left == 1) {
+        BPI_N(descend_rows)(1, ahead, j, sum);
+        BPI_N(fold)(sum, z);
+        return;
     }
-BPI_ROWS_CASE(1)
-BPI_ROWS_CASE(2)
-BPI_ROWS_CASE(4)
-#if BPI_TILE == 6
-BPI_ROWS_CASE(8)
-#endif
-#undef BPI_ROWS_CASE
+    if (left & 4)
+        BPI_N(descend_rows)(4, ahead, j, sum);
+    if (left & 2)
+        BPI_N(descend_rows)(2, ahead, j + pair, sum + pair);
+    if (left & 1)
+        BPI_N(descend_rows)(1, ahead, j + one, sum + one);
+    BPI_N(fold)(sum, z);
+}
 
-/* Eight neurons at a time, as a tile of one example takes them; four where eight, with the two
- * examples, collide. */
+/* The sums of eight neurons from j on: as a tile of one example takes them, or in fours. */
+BPI_LOCAL void BPI_N(descend_eight)(const BPI_N(ahead) *ahead, size_t j, BPI_V *z)
+{
+    BPI_V sum[8];
+    if ((size_t)ahead->layer->outputs - j < 8) {
+        BPI_N(descend_last)(ahead, j, z);
+        return;
+    }
+    if (ahead->eights)
+        BPI_N(descend_rows)(8, ahead, j, sum);
+    else {
+        BPI_N(descend_rows)(4, ahead, j, sum);
+        BPI_N(descend_rows)(4, ahead, j + 4, sum + 4);
+    }
+    BPI_N(fold)(sum, z);
+}
+
+/* Eight neurons at a time. Where rows are short, sigmoids wait until all sums are there: they would
+ * keep the processor from those of the next neurons. */
 BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_real *delta,
                                                const bpi_rows *rows, bp_real eta, uint32_t *blocks,
                                                const bpi_rows *next, bp_real *out)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const bp_real *a[2];
-    const int far = BPI_N(is_far)(layer, BPI_N(page));
-    BPI_V seen = BPI_SET1(0), sum[8];
-    BPI_N(eight) z;
-    size_t j, m, n;
+    const int wait = outputs > 16 && inputs <= 128;
+    BPI_N(ahead) ahead;
+    BPI_V seen = BPI_SET1(0);
+    size_t j, m;
+    ahead.layer = layer;
+    ahead.delta = delta;
+    ahead.eta = eta;
+    ahead.blocks = blocks;
+    ahead.far = BPI_N(is_far)(layer, BPI_N(page));
+    ahead.eights = BPI_TILE == 6 && !bpi_collides(inputs);
     /* without a next example this one takes its place, and what comes of it is not used */
     next = next ? next : rows;
-    a[0] = bpi_row(rows, 0);
-    a[1] = bpi_row(next, 0);
+    ahead.a = bpi_row(rows, 0);
+    ahead.next = bpi_row(next, 0);
     BPI_N(fetch_next)(next, inputs);
-    BPI_N(list_blocks)(a[0], a[1], inputs, blocks, &seen);
+    BPI_N(list_blocks)(ahead.a, ahead.next, inputs, blocks, &seen);
     for (j = 0; j < outputs; j += 8) {
-        BPI_UNROLL
-        for (m = 0; m < 8; m++)
-            sum[m] = BPI_SET1(0);
-        for (m = 0; m < 8 && j + m < outputs; m += n) {
-            const size_t left = outputs - j - m;
-            bp_real *w = layer->weights + (j + m) * inputs;
-#define BPI_ROWS_CASE(rows) \
-    BPI_N(descend_rows##rows)(delta + j + m, a[0], eta, blocks, a[1], inputs, far, w, sum + m)
-            n = BPI_TILE == 6 && left >= 8 && !bpi_collides(inputs) ? 8
-                : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-#if BPI_TILE == 6
-            if (n == 8)
-                BPI_ROWS_CASE(8);
-            else
-#endif
-            if (n == 4)
-                BPI_ROWS_CASE(4);
-            else if (n == 2)
-                BPI_ROWS_CASE(2);
-            else
-                BPI_ROWS_CASE(1);
-#undef BPI_ROWS_CASE
-        }
-        if (out)
-            BPI_N(fold)(sum, z);
+        BPI_N(eight) z;
+        BPI_N(descend_eight)(&ahead, j, z);
         for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
             const size_t part = BPI_N(part)(outputs - j, m);
             bp_real *b = layer->biases + j + m;
             const BPI_V d = BPI_ADD(BPI_SET1(0), BPI_N(load_part)(delta + j + m, part));
             const BPI_V new_b = BPI_MADD(BPI_SET1(-eta), d, BPI_N(load_part)(b, part));
+            BPI_V a = BPI_ADD(z[m / BPI_W], new_b);
             BPI_N(store_part)(b, part, new_b);
-            if (out)
-                BPI_N(store_part)(out + j + m, part,
-                                  BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], new_b)));
+            if (!out)
+                continue;
+            if (!wait)
+                a = BPI_N(sigmoid)(a);
+            BPI_N(store_part)(out + j + m, part, a);
         }
     }
+    if (out && wait)
+        BPI_N(activate)(out, outputs);
     return BPI_N(bound)(seen, next, 1);
 }
 
