@@ -3175,7 +3175,8 @@ typedef __m128 bpi_v_sse2;
 #define BPI_WIDE_MASK(n) ((__mmask8)((1u << (n)) - 1))
 #define BPI_WIDE_BOTH(x) _mm512_maskz_broadcast_f64x4(0xff, x)
 #define BPI_WIDE_JOIN(x, y) _mm512_maskz_insertf64x4(0xff, _mm512_castpd256_pd512(x), y, 1)
-#define BPI_WIDE_HALF(x, i) _mm512_maskz_extractf64x4_pd(0xff, x, i)
+#define BPI_WIDE_FOUR_TIMES(p)                                                                    \
+    _mm512_castps_pd(_mm512_maskz_broadcast_f32x4(0xffff, _mm_castpd_ps(_mm_loadu_pd(p))))
 #else
 #define BPI_WIDE __m512
 #define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _ps)
@@ -3185,8 +3186,7 @@ typedef __m128 bpi_v_sse2;
 #define BPI_WIDE_JOIN(x, y)                                                                       \
     _mm512_castpd_ps(_mm512_maskz_insertf64x4(                                                    \
         0xff, _mm512_castps_pd(_mm512_castps256_ps512(x)), _mm256_castps_pd(y), 1))
-#define BPI_WIDE_HALF(x, i)                                                                       \
-    _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xff, _mm512_castps_pd(x), i))
+#define BPI_WIDE_FOUR_TIMES(p) _mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(p))
 #endif
 #define BPI_PAIRS 1
 #define BPI_WIDE_SET1(x) BPI_WIDE_OP(set1)(x)
@@ -3499,6 +3499,39 @@ BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
     BPI_N(fold_four)(s + 4, z + 4 / BPI_W);
 }
 #endif
+#ifdef BPI_PAIRS
+/* Of four neurons for two wide vectors' pairs of examples, x and y, all sixteen sums: a quarter of
+ * a vector for each example; with half the neurons, the other half in a second vector, if four are
+ * too many for a quarter. */
+#ifdef BACKPROP_DOUBLE
+#define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f64x2(0xff, x, y, i)
+#else
+#define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f32x4(0xffff, x, y, i)
+#endif
+BPI_LOCAL void BPI_N(fold_pairs)(const BPI_WIDE *x, const BPI_WIDE *y, BPI_WIDE *z)
+{
+    BPI_WIDE h[4];
+    int m;
+    BPI_UNROLL
+    for (m = 0; m < 4; m++)
+        h[m] = BPI_WIDE_ADD(BPI_QUARTERS(x[m], y[m], 0x88), BPI_QUARTERS(x[m], y[m], 0xdd));
+#ifdef BACKPROP_DOUBLE
+    BPI_UNROLL
+    for (m = 0; m < 2; m++)
+        z[m] = BPI_WIDE_ADD(_mm512_maskz_unpacklo_pd(0xff, h[2 * m], h[2 * m + 1]),
+                            _mm512_maskz_unpackhi_pd(0xff, h[2 * m], h[2 * m + 1]));
+#else
+    BPI_UNROLL
+    for (m = 0; m < 4; m += 2) {
+        const __m512d p = _mm512_castps_pd(h[m]), q = _mm512_castps_pd(h[m + 1]);
+        h[m] = BPI_WIDE_ADD(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, p, q)),
+                            _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, p, q)));
+    }
+    z[0] = BPI_WIDE_ADD(_mm512_maskz_shuffle_ps(0xffff, h[0], h[2], 0x88),
+                        _mm512_maskz_shuffle_ps(0xffff, h[0], h[2], 0xdd));
+#endif
+}
+#endif
 
 /* ---- forward ---- */
 
@@ -3677,8 +3710,8 @@ BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
 
 /* z = s + b for the tile's examples and some neurons from j on, the lanes of s being added up:
  * eight sums at a time, of one example and eight neurons or of two examples and four. */
-BPI_LOCAL void BPI_N(sum_up)(const int tall, const int pairs, const int neurons,
-                             const BPI_N(tile) *tile, size_t j, const BPI_N(sums) *s)
+BPI_LOCAL void BPI_N(sum_up)(const int tall, const int neurons, const BPI_N(tile) *tile, size_t j,
+                             const BPI_N(sums) *s)
 {
     const size_t outputs = (size_t)tile->layer->outputs;
     const bp_real *b = tile->layer->biases + j;
@@ -3688,27 +3721,49 @@ BPI_LOCAL void BPI_N(sum_up)(const int tall, const int pairs, const int neurons,
     size_t v;
     int r, m;
     BPI_UNROLL
-    for (r = 0; r < tall; r += neurons == 4 && !pairs ? 2 : 1) {
+    for (r = 0; r < tall; r += neurons == 4 ? 2 : 1) {
         const int below = r + 1 < tall ? r + 1 : r;
-        bp_real *out = tile->out + (size_t)(pairs ? 2 * r : r) * outputs + j;
+        bp_real *out = tile->out + (size_t)r * outputs + j;
         BPI_UNROLL
         for (m = 0; m < 8; m++)
-            if (!pairs)
-                each[m] = m < neurons ? s->one[r][m] : s->one[below][m - 4];
-#ifdef BPI_PAIRS
-            else
-                each[m] = m < 4 ? BPI_WIDE_HALF(s->pair[r][m], 0)
-                                : BPI_WIDE_HALF(s->pair[r][m - 4], 1);
-#endif
+            each[m] = m < neurons ? s->one[r][m] : s->one[below][m - 4];
         BPI_N(fold)(each, sums);
         for (v = 0; v < 8; v += BPI_W)
             BPI_STORE(z + v, BPI_ADD(sums[v / BPI_W],
                                      neurons == 8 ? BPI_LOAD(b + v) : BPI_N(twice)(b, v)));
         memcpy(out, z, (size_t)neurons * sizeof(bp_real));
-        if (pairs || (neurons == 4 && below > r))
+        if (neurons == 4 && below > r)
             memcpy(out + outputs, z + 4, 4 * sizeof(bp_real));
     }
 }
+
+#ifdef BPI_PAIRS
+/* The same for pairs of examples and four neurons: sixteen sums at a time. */
+BPI_LOCAL void BPI_N(sum_up_pairs)(const int tall, const BPI_N(tile) *tile, size_t j,
+                                   const BPI_N(sums) *s)
+{
+    enum { QUARTER = (int)(16 / sizeof(bp_real)), VECTORS = 4 / QUARTER };
+    const size_t outputs = (size_t)tile->layer->outputs;
+    BPI_WIDE sums[VECTORS];
+    bp_real z[4 * QUARTER];
+    int r, i, v;
+    BPI_UNROLL
+    for (r = 0; r < tall; r += 2) {
+        const int below = r + 1 < tall ? r + 1 : r;
+        BPI_N(fold_pairs)(s->pair[r], s->pair[below], sums);
+        BPI_UNROLL
+        for (v = 0; v < VECTORS; v++) {
+            const size_t first = j + (size_t)(v * QUARTER);
+            bp_real *out = tile->out + (size_t)(2 * r) * outputs + first;
+            BPI_WIDE_STORE(z, BPI_WIDE_ADD(sums[v],
+                                           BPI_WIDE_FOUR_TIMES(tile->layer->biases + first)));
+            BPI_UNROLL
+            for (i = 0; i < (below > r ? 4 : 2); i++, out += outputs)
+                memcpy(out, z + i * QUARTER, QUARTER * sizeof(bp_real));
+        }
+    }
+}
+#endif
 
 /* a = s(z) in place: apart from the sums, as their next ones would wait for it */
 BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
@@ -3804,7 +3859,13 @@ BPI_LOCAL void BPI_N(turn)(const int tall, const int pairs, const int neurons,
             for (m = 0; m < neurons; m++)
                 s.one[r][m] = BPI_ADD(t.one[r][m], s.one[r][m]);
     }
-    BPI_N(sum_up)(tall, pairs, neurons, tile, j, &s);
+#ifdef BPI_PAIRS
+    if (pairs) {
+        BPI_N(sum_up_pairs)(tall, tile, j, &s);
+        return;
+    }
+#endif
+    BPI_N(sum_up)(tall, neurons, tile, j, &s);
 }
 
 /* The tile's z for the neurons first ... last-1: four in a turn, or eight if only one example needs
@@ -5154,7 +5215,7 @@ static const bpi_kernels BPI_N(kernels) = {
 #undef BPI_WIDE_SUB
 #undef BPI_WIDE_BOTH
 #undef BPI_WIDE_JOIN
-#undef BPI_WIDE_HALF
+#undef BPI_WIDE_FOUR_TIMES
 #undef BPI_WIDE_MUL
 #undef BPI_WIDE_MADD
 #undef BPI_LOAD_TWICE
