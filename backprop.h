@@ -3758,8 +3758,9 @@ BPI_LOCAL void BPI_N(sum_up_pairs)(const int tall, const BPI_N(tile) *tile, size
             BPI_WIDE_STORE(z, BPI_WIDE_ADD(sums[v],
                                            BPI_WIDE_FOUR_TIMES(tile->layer->biases + first)));
             BPI_UNROLL
-            for (i = 0; i < (below > r ? 4 : 2); i++, out += outputs)
-                memcpy(out, z + i * QUARTER, QUARTER * sizeof(bp_real));
+            for (i = 0; i < 4; i++, out += outputs)
+                if (i < 2 || below > r)
+                    memcpy(out, z + i * QUARTER, QUARTER * sizeof(bp_real));
         }
     }
 }
@@ -4291,11 +4292,13 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 
 enum { BPI_N(wides) = 4 / BPI_N(pair) }; /* wide vectors in a tile's width */
 
-/* out_ik = sum_t c_it x_tk for i < n, k < width; c_it stands at c[i c_row + t c_step]. */
+/* out_ik = sum_t c_it x_tk for i < n, k < width. c_it are errors of examples by neurons: for errors
+ * below, i counts examples, and c_it stands at c[i apart + t]; for gradients, i counts neurons, and
+ * c_it stands at c[i + t apart]. */
 typedef struct BPI_N(job) {
     int what;
     const bp_real *c;
-    size_t c_row, c_step, n, width, first; /* only from column first on */
+    size_t apart, n, width, first; /* only from column first on */
     bp_real *out;
     const bp_real *beside; /* for errors: a, laid out like out */
     bp_real eta;
@@ -4310,9 +4313,8 @@ typedef struct BPI_N(rows) {
     const bp_real *x[BPI_ROWS];
     uintptr_t coming; /* more of x: so many rows of it are fetched into the second cache */
     size_t comings;
-    const bp_real *c; /* c_it stands at c[i + t c_step], */
-    size_t c_step;    /* which is in here if the job has it otherwise: */
-    bp_real gathered[(int)BPI_ROWS * (int)BPI_TILE];
+    const bp_real *c;
+    size_t apart;
     bp_real *out;
     const bp_real *beside;
     bp_real eta;
@@ -4385,10 +4387,11 @@ BPI_LOCAL void BPI_N(fetch_coming)(const BPI_N(rows) *rows, size_t k)
 
 /* Tiles along as many rows of out, so many vectors wide (unless they are whole, the last may be a
  * part), for columns k ... k_end-1. */
-BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
+BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole, const int error,
                               const BPI_N(rows) *rows, size_t k, size_t k_end)
 {
     const size_t width = rows->width, count = rows->count, first = k;
+    const size_t c_i = error ? rows->apart : 1, c_t = error ? 1 : rows->apart;
     const size_t columns = (size_t)wides * BPI_WW;
     const int what = rows->what, begun = rows->begun;
     const int far = whole && rows->far, out_far = whole && rows->out_far;
@@ -4414,7 +4417,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
                                 : BPI_WIDE_SET1(0);
         }
         for (t = 0; t < count; t++) {
-            const bp_real *x = rows->x[t] + k, *c = rows->c + t * rows->c_step;
+            const bp_real *x = rows->x[t] + k, *c = rows->c + t * c_t;
             BPI_UNROLL
             for (v = 0; v < wides; v++)
                 y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left);
@@ -4422,16 +4425,16 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
                 BPI_N(fetch_tile)((uintptr_t)x + 4 * sizeof(BPI_V), 0);
             BPI_UNROLL
             for (r = 0; r < tall; r++) {
-                const BPI_WIDE c_r = BPI_WIDE_SET1(c[r]);
+                const BPI_WIDE c_r = BPI_WIDE_SET1(c[(size_t)r * c_i]);
                 BPI_UNROLL
                 for (v = 0; v < wides; v++)
                     s[r][v] = BPI_WIDE_MADD(c_r, y[v], s[r][v]);
             }
         }
 #define BPI_FINISH(what) BPI_N(finish_tile)(tall, wides, whole, what, s, rows, out, beside, left)
-        if (what == BPI_DESCEND)
+        if (!error && what == BPI_DESCEND)
             BPI_FINISH(BPI_DESCEND);
-        else if (what == BPI_ERROR)
+        else if (error && what == BPI_ERROR)
             BPI_FINISH(BPI_ERROR);
         else
             BPI_FINISH(BPI_GRADIENT);
@@ -4439,34 +4442,25 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole,
     }
 }
 
-/* Sees to it that the rows' coefficients stand side by side, then takes so many columns in tiles of
- * the widths that fit. */
-BPI_LOCAL void BPI_N(combine_row)(const int tall, const BPI_N(job) *job, BPI_N(rows) *rows,
-                                  const bp_real *c, size_t columns)
+/* Takes so many columns in tiles of the widths that fit. */
+BPI_LOCAL void BPI_N(combine_row)(const int tall, const int error, const BPI_N(rows) *rows,
+                                  size_t columns)
 {
     const size_t most = columns / (4 * BPI_W) * (4 * BPI_W);
     const size_t two = most + (columns - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
-    const size_t c_row = job->c_row, c_step = job->c_step;
-    bp_real *to = rows->gathered;
-    size_t t;
-    int r;
-    rows->c = c_row == 1 ? c : to;
-    rows->c_step = c_row == 1 ? c_step : (size_t)tall;
-    for (t = 0; c_row != 1 && t < rows->count; t++, c += c_step, to += tall) {
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            to[r] = c[(size_t)r * c_row];
-    }
-    BPI_N(combine)(tall, BPI_N(wides), 1, rows, 0, most);
-    BPI_N(combine)(tall, 2, 0, rows, most, bpi_min(two, columns));
-    BPI_N(combine)(tall, 1, 0, rows, two, columns);
+    BPI_N(combine)(tall, BPI_N(wides), 1, error, rows, 0, most);
+    BPI_N(combine)(tall, 2, 0, error, rows, most, bpi_min(two, columns));
+    BPI_N(combine)(tall, 1, 0, error, rows, two, columns);
 }
 
 #define BPI_COMBINE(tall)                                                                         \
-    BPI_TARGET static void BPI_N(combine##tall)(const BPI_N(job) *job, BPI_N(rows) *rows,         \
-                                                const bp_real *c, size_t columns)                 \
+    BPI_TARGET static void BPI_N(combine##tall)(const BPI_N(rows) *rows, size_t columns)          \
     {                                                                                             \
-        BPI_N(combine_row)(tall, job, rows, c, columns);                                          \
+        BPI_N(combine_row)(tall, 0, rows, columns);                                               \
+    }                                                                                             \
+    BPI_TARGET static void BPI_N(errors##tall)(const BPI_N(rows) *rows, size_t columns)           \
+    {                                                                                             \
+        BPI_N(combine_row)(tall, 1, rows, columns);                                               \
     }
 BPI_COMBINE(1)
 BPI_COMBINE(2)
@@ -4496,18 +4490,22 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
-    static void (*const combine[])(const BPI_N(job) *, BPI_N(rows) *, const bp_real *, size_t) = {
-        NULL, BPI_N(combine1), BPI_N(combine2),
 #if BPI_TILE == 6
-        BPI_N(combine3), BPI_N(combine4), NULL, BPI_N(combine6)
+#define BPI_HEIGHTS(name)                                                                         \
+    { NULL, BPI_N(name##1), BPI_N(name##2), BPI_N(name##3), BPI_N(name##4), NULL, BPI_N(name##6) }
+#else
+#define BPI_HEIGHTS(name) { NULL, BPI_N(name##1), BPI_N(name##2) }
 #endif
-    };
+    static void (*const combine[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(combine);
+    static void (*const errors[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(errors);
+#undef BPI_HEIGHTS
     /* no less than two lines, so that the rows of a panel are an odd number of lines apart */
     enum { WIDE = 2 * BPI_LINE };
     bp_real *panel = bpi_packs(job->width, count, job->n) ? x->panel : NULL;
     const size_t room = panel ? BPI_PANEL : 256 * 1024;
-    const size_t apart = panel ? BPI_LINE : 0;
-    const size_t fit = (room / sizeof(bp_real) / count - apart) / WIDE * WIDE;
+    const size_t between = panel ? BPI_LINE : 0;
+    const size_t fit = (room / sizeof(bp_real) / count - between) / WIDE * WIDE;
+    const int error = job->what == BPI_ERROR;
     BPI_N(rows) rows;
     size_t i, k, columns, tall;
     rows.what = last ? job->what : BPI_GRADIENT;
@@ -4515,6 +4513,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     rows.count = count;
     rows.width = job->width;
     rows.eta = job->eta;
+    rows.apart = job->apart;
     rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
     for (k = job->first; k < job->width; k += columns) {
         size_t coming = k + fit, share = 0, fetched = 0;
@@ -4523,10 +4522,10 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
         if (coming >= job->width)
             coming = count * job->width;
         /* not for a few examples, which have done with these rows too soon for it to pay */
-        if (job->what == BPI_ERROR && job->n >= 6 && (!last || coming < job->width))
+        if (error && job->n >= 6 && (!last || coming < job->width))
             share = BPI_TILE * count / job->n + 1;
         for (i = 0; i < job->n; i += tall, fetched += rows.comings) {
-            const bp_real *c = job->c + i * job->c_row + first * job->c_step;
+            rows.c = job->c + (error ? i * job->apart + first : i + first * job->apart);
             tall = BPI_N(tall)(job->n - i);
             rows.far = i == 0 && !panel;
             rows.coming = (uintptr_t)x->base +
@@ -4534,7 +4533,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
             rows.comings = bpi_min(share, count - fetched);
             rows.out = job->out + i * job->width + k;
             rows.beside = job->beside + i * job->width + k;
-            combine[tall](job, &rows, c, columns);
+            (error ? errors : combine)[tall](&rows, columns);
         }
     }
 }
@@ -4553,7 +4552,7 @@ BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real 
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const size_t some = BPI_N(rows_at_once)(layer, n);
-    const BPI_N(job) job = { BPI_ERROR, above, outputs, 1, n, inputs, 0, delta, a, 0 };
+    const BPI_N(job) job = { BPI_ERROR, above, outputs, n, inputs, 0, delta, a, 0 };
     const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
     size_t first, count;
     for (first = 0; first < outputs; first += count) {
@@ -4739,7 +4738,7 @@ BPI_TARGET static void BPI_N(learn_few)(const int what, const bp_layer *layer,
     }
     for (j = 0; j < outputs; j += NEURONS) {
         const size_t some = bpi_min(NEURONS, outputs - j);
-        const BPI_N(job) job = { BPI_GRADIENT, x, 1, columns, columns, some, 0, sum, sum, 0 };
+        const BPI_N(job) job = { BPI_GRADIENT, x, columns, columns, some, 0, sum, sum, 0 };
         rows.base = delta + j;
         if (what == BPI_DESCEND)
             memset(sum, 0, columns * some * sizeof(bp_real));
@@ -4765,7 +4764,7 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
                                        const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const BPI_N(job) job = { BPI_GRADIENT, delta, 1, stride, outputs, inputs, 0, dw, dw, 0 };
+    const BPI_N(job) job = { BPI_GRADIENT, delta, stride, outputs, inputs, 0, dw, dw, 0 };
     if (BPI_N(turns_sums)(layer, n)) {
         BPI_N(learn_few)(BPI_GRADIENT, layer, delta, stride, a, n, dw, db, 0);
         return;
@@ -4783,7 +4782,7 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
      * examples to be faster than to count zeros too */
     const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
     const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
-    const BPI_N(job) job = { BPI_DESCEND, delta, 1, stride, outputs, inputs, first, w, w, eta };
+    const BPI_N(job) job = { BPI_DESCEND, delta, stride, outputs, inputs, first, w, w, eta };
     if (BPI_N(turns_sums)(layer, n)) {
         BPI_N(learn_few)(BPI_DESCEND, layer, delta, stride, a, n, w, layer->biases, eta);
         return;
@@ -4795,29 +4794,43 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
 }
 
 /* One vector of each row of the weights w, read once: w_jk -= eta delta_j a_k, and the new w_jk
- * times the next example's a_k into s[j]. Parts are stored when all have been loaded: the next row,
- * if rows are short, begins in what a masked store may write, and would wait for it. */
+ * times the next example's a_k into s[j]. */
 BPI_LOCAL void BPI_N(descend_vectors)(const int rows, const BPI_V *delta, const bp_real *a,
-                                      BPI_V minus_eta, const bp_real *next, size_t part,
-                                      size_t inputs, bp_real *w, BPI_V *s)
+                                      BPI_V minus_eta, const bp_real *next, size_t inputs,
+                                      bp_real *w, BPI_V *s)
 {
-    const BPI_V x = BPI_N(load_part)(a, part), y = BPI_N(load_part)(next, part);
-    bp_real *row = w;
-    BPI_V new_w[8];
+    const BPI_V x = BPI_LOAD(a), y = BPI_LOAD(next);
     int j;
     BPI_UNROLL
     for (j = 0; j < rows; j++, w += inputs) {
         const BPI_V dw = BPI_MADD(delta[j], x, BPI_SET1(0));
-        new_w[j] = BPI_MADD(minus_eta, dw, BPI_N(load_part)(w, part));
-        if (part == BPI_W)
-            BPI_STORE(w, new_w[j]);
+        const BPI_V new_w = BPI_MADD(minus_eta, dw, BPI_LOAD(w));
+        BPI_STORE(w, new_w);
+        s[j] = BPI_MADD(new_w, y, s[j]);
+    }
+}
+
+/* The same with parts of vectors. They are stored when all have been loaded: the next row, if rows
+ * are short, begins in what a masked store may write, and would wait for it. */
+BPI_LOCAL void BPI_N(descend_parts)(const int rows, const BPI_V *delta, const bp_real *a,
+                                    BPI_V minus_eta, const bp_real *next, size_t part,
+                                    size_t inputs, bp_real *w, BPI_V *s)
+{
+    const BPI_V x = BPI_N(load_part)(a, part), y = BPI_N(load_part)(next, part);
+    BPI_V new_w[8];
+    int j;
+    BPI_UNROLL
+    for (j = 0; j < rows; j++)
+        new_w[j] = BPI_N(load_part)(w + (size_t)j * inputs, part);
+    BPI_UNROLL
+    for (j = 0; j < rows; j++) {
+        const BPI_V dw = BPI_MADD(delta[j], x, BPI_SET1(0));
+        new_w[j] = BPI_MADD(minus_eta, dw, new_w[j]);
         s[j] = BPI_MADD(new_w[j], y, s[j]);
     }
-    if (part == BPI_W)
-        return;
     BPI_UNROLL
-    for (j = 0; j < rows; j++, row += inputs)
-        BPI_PUT(row, part, new_w[j]);
+    for (j = 0; j < rows; j++)
+        BPI_N(store_part)(w + (size_t)j * inputs, part, new_w[j]);
 }
 
 /* What descend_ahead has: the deltas of an example, its inputs and the next one's. */
@@ -4827,42 +4840,51 @@ typedef struct {
     bp_real eta;
     const uint32_t *blocks; /* where either's inputs are not all zero */
     int far;                /* are the weights in memory? */
-    int eights;             /* do eight rows fit into registers and cache? */
+    int eights;             /* do eight rows fit into the first cache? */
 } BPI_N(ahead);
 
-/* The same along the rows of neurons from j on, at the blocks and the tail. */
-BPI_LOCAL void BPI_N(descend_rows)(const int rows, const BPI_N(ahead) *ahead, size_t j, BPI_V *sum)
+/* The same along the rows of neurons from j on, at the blocks and the tail, in the lanes of one
+ * vector, which start at offset. */
+BPI_LOCAL void BPI_N(descend_lanes)(const int rows, const BPI_N(ahead) *ahead, size_t j,
+                                    size_t offset, BPI_V *s)
 {
     const BPI_V minus_eta = BPI_SET1(-ahead->eta);
     const bp_real *a = ahead->a, *next = ahead->next;
     const uint32_t *block, *end = ahead->blocks + 1 + ahead->blocks[0];
     const size_t inputs = (size_t)ahead->layer->inputs, tail = inputs % BPI_LANES;
+    const size_t part = BPI_N(part)(tail, offset);
     bp_real *w = ahead->layer->weights + j * inputs;
-    BPI_V d[8], s[8];
-    size_t v, k, part;
+    BPI_V d[8];
+    size_t k;
     int r;
     BPI_UNROLL
-    for (r = 0; r < rows; r++)
+    for (r = 0; r < rows; r++) {
         d[r] = BPI_SET1(ahead->delta[j + (size_t)r]);
-    for (v = 0; v < BPI_LANES; v += BPI_W) {
-        BPI_UNROLL
-        for (r = 0; r < rows; r++)
-            s[r] = BPI_SET1(0);
-        for (block = ahead->blocks + 1; block < end; block++) {
-            k = *block + v;
-            for (r = 0; r < rows && ahead->far; r++)
-                BPI_PREFETCH((const void *)((uintptr_t)(w + (size_t)r * inputs + k) +
-                                            (size_t)rows * inputs * sizeof(bp_real)));
-            BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, BPI_W, inputs, w + k, s);
-        }
-        part = BPI_N(part)(tail, v);
-        k = inputs - tail + v;
-        if (part)
-            BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, part, inputs, w + k, s);
-        BPI_UNROLL
-        for (r = 0; r < rows; r++)
-            sum[r] = v > 0 ? BPI_ADD(sum[r], s[r]) : s[r];
+        s[r] = BPI_SET1(0);
     }
+    for (block = ahead->blocks + 1; block < end; block++) {
+        k = *block + offset;
+        for (r = 0; r < rows && ahead->far; r++)
+            BPI_PREFETCH((const void *)((uintptr_t)(w + (size_t)r * inputs + k) +
+                                        (size_t)rows * inputs * sizeof(bp_real)));
+        BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, inputs, w + k, s);
+    }
+    k = inputs - tail + offset;
+    if (part)
+        BPI_N(descend_parts)(rows, d, a + k, minus_eta, next + k, part, inputs, w + k, s);
+}
+
+BPI_LOCAL void BPI_N(descend_rows)(const int rows, const BPI_N(ahead) *ahead, size_t j, BPI_V *sum)
+{
+    BPI_V s[8];
+    int r;
+    BPI_N(descend_lanes)(rows, ahead, j, 0, sum);
+    if (BPI_W == BPI_LANES)
+        return;
+    BPI_N(descend_lanes)(rows, ahead, j, BPI_W, s);
+    BPI_UNROLL
+    for (r = 0; r < rows; r++)
+        sum[r] = BPI_ADD(s[r], sum[r]);
 }
 
 /* The sums of the last neurons, fewer than eight, from j on. */
@@ -4897,7 +4919,7 @@ BPI_LOCAL void BPI_N(descend_eight)(const BPI_N(ahead) *ahead, size_t j, BPI_V *
         BPI_N(descend_last)(ahead, j, z);
         return;
     }
-    if (ahead->eights)
+    if (BPI_TILE == 6 && ahead->eights)
         BPI_N(descend_rows)(8, ahead, j, sum);
     else {
         BPI_N(descend_rows)(4, ahead, j, sum);
@@ -4922,7 +4944,7 @@ BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_r
     ahead.eta = eta;
     ahead.blocks = blocks;
     ahead.far = BPI_N(is_far)(layer, BPI_N(page));
-    ahead.eights = BPI_TILE == 6 && !bpi_collides(inputs);
+    ahead.eights = !bpi_collides(inputs);
     /* without a next example this one takes its place, and what comes of it is not used */
     next = next ? next : rows;
     ahead.a = bpi_row(rows, 0);
