@@ -3500,9 +3500,8 @@ BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
 }
 #endif
 #ifdef BPI_PAIRS
-/* Of four neurons for two wide vectors' pairs of examples, x and y, all sixteen sums: a quarter of
- * a vector for each example; with half the neurons, the other half in a second vector, if four are
- * too many for a quarter. */
+/* Sixteen sums: of four neurons for a pair of examples, x[0] ... x[3], and another, y[0] ... y[3].
+ * Each example gets a quarter of z[0]; where that holds only two, the other neurons are in z[1]. */
 #ifdef BACKPROP_DOUBLE
 #define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f64x2(0xff, x, y, i)
 #else
@@ -3531,6 +3530,7 @@ BPI_LOCAL void BPI_N(fold_pairs)(const BPI_WIDE *x, const BPI_WIDE *y, BPI_WIDE 
                         _mm512_maskz_shuffle_ps(0xffff, h[0], h[2], 0xdd));
 #endif
 }
+#undef BPI_QUARTERS
 #endif
 
 /* ---- forward ---- */
@@ -4336,7 +4336,7 @@ BPI_LOCAL BPI_WIDE BPI_N(finish)(const int what, BPI_WIDE s, const bp_real *out,
 
 /* The sums of a tile whose first row is at out. That eta is read anew for each vector makes them be
  * put away one by one, while the next tile is begun: up to 5 % faster on Zen 4. Those of a tile
- * that is not whole are all finished first: see descend_vectors. */
+ * that is not whole are all finished first: see descend_parts. */
 BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int whole, const int what,
                                   BPI_WIDE (*s)[BPI_N(wides)], const BPI_N(rows) *rows,
                                   bp_real *out, const bp_real *beside, size_t left)
