@@ -4386,7 +4386,8 @@ BPI_LOCAL void BPI_N(fetch_coming)(const BPI_N(rows) *rows, size_t k)
 }
 
 /* Tiles along as many rows of out, so many vectors wide (unless they are whole, the last may be a
- * part), for columns k ... k_end-1. */
+ * part), for columns k ... k_end-1; of errors, or of what gradients and descent need: this decides
+ * how coefficients lie, which are read where they are. */
 BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole, const int error,
                               const BPI_N(rows) *rows, size_t k, size_t k_end)
 {
@@ -4833,18 +4834,18 @@ BPI_LOCAL void BPI_N(descend_parts)(const int rows, const BPI_V *delta, const bp
         BPI_N(store_part)(w + (size_t)j * inputs, part, new_w[j]);
 }
 
-/* What descend_ahead has: the deltas of an example, its inputs and the next one's. */
+/* What descend_ahead has: the deltas of an example, its inputs a, and the next one's. */
 typedef struct {
     const bp_layer *layer;
     const bp_real *delta, *a, *next;
     bp_real eta;
     const uint32_t *blocks; /* where either's inputs are not all zero */
     int far;                /* are the weights in memory? */
-    int eights;             /* do eight rows fit into the first cache? */
+    int eights;             /* do eight rows and the two examples not collide? */
 } BPI_N(ahead);
 
-/* The same along the rows of neurons from j on, at the blocks and the tail, in the lanes of one
- * vector, which start at offset. */
+/* U for the rows of some neurons from j on, and F1's sums for the next example: at the blocks and
+ * the tail, in the lanes of one vector, which start at offset. */
 BPI_LOCAL void BPI_N(descend_lanes)(const int rows, const BPI_N(ahead) *ahead, size_t j,
                                     size_t offset, BPI_V *s)
 {
@@ -4874,6 +4875,7 @@ BPI_LOCAL void BPI_N(descend_lanes)(const int rows, const BPI_N(ahead) *ahead, s
         BPI_N(descend_parts)(rows, d, a + k, minus_eta, next + k, part, inputs, w + k, s);
 }
 
+/* The same in all lanes. */
 BPI_LOCAL void BPI_N(descend_rows)(const int rows, const BPI_N(ahead) *ahead, size_t j, BPI_V *sum)
 {
     BPI_V s[8];
@@ -4887,7 +4889,7 @@ BPI_LOCAL void BPI_N(descend_rows)(const int rows, const BPI_N(ahead) *ahead, si
         sum[r] = BPI_ADD(s[r], sum[r]);
 }
 
-/* The sums of the last neurons, fewer than eight, from j on. */
+/* The last neurons, fewer than eight, from j on, and their sums with lanes added up. */
 BPI_TARGET static void BPI_N(descend_last)(const BPI_N(ahead) *ahead, size_t j, BPI_V *z)
 {
     const size_t left = (size_t)ahead->layer->outputs - j, pair = left & 4, one = left & 6;
@@ -4911,7 +4913,7 @@ BPI_TARGET static void BPI_N(descend_last)(const BPI_N(ahead) *ahead, size_t j, 
     BPI_N(fold)(sum, z);
 }
 
-/* The sums of eight neurons from j on: as a tile of one example takes them, or in fours. */
+/* Eight neurons from j on, or the last: at once, as a tile of one example takes them, or in fours. */
 BPI_LOCAL void BPI_N(descend_eight)(const BPI_N(ahead) *ahead, size_t j, BPI_V *z)
 {
     BPI_V sum[8];
