@@ -4913,7 +4913,8 @@ BPI_TARGET static void BPI_N(descend_last)(const BPI_N(ahead) *ahead, size_t j, 
     BPI_N(fold)(sum, z);
 }
 
-/* Eight neurons from j on, or the last: at once, as a tile of one example takes them, or in fours. */
+/* Eight neurons from j on, or the last: all at once, as a tile of one example takes them, or in
+ * fours. */
 BPI_LOCAL void BPI_N(descend_eight)(const BPI_N(ahead) *ahead, size_t j, BPI_V *z)
 {
     BPI_V sum[8];
