@@ -608,7 +608,8 @@ static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net);
 static void bpi_note_layer(bp_net *net, int l); /* its widths are known */
 static int bpi_is_tiny(const bp_net *net);
-static int bpi_packs(size_t inputs, size_t rows, size_t neurons); /* is bpi_rows.panel of use? */
+/* Is bpi_rows.panel of use? Sooner where a tile is narrow: it reads a single line of each row. */
+static int bpi_packs(size_t inputs, size_t rows, size_t neurons, int narrow);
 
 /* Bytes to predict with that many rows at once. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows);
@@ -985,7 +986,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
         void *a = bpi_take(arena, space->rows + ahead, size);
         void *delta = bpi_take(arena, space->rows, size);
         panels |= training && bpi_packs((size_t)net->layers[l].inputs, space->rows,
-                                        (size_t)net->layers[l].outputs);
+                                        (size_t)net->layers[l].outputs, 1);
         if (arena->base) {
             space->a[l] = (bp_real *)a;
             space->delta[l] = (bp_real *)delta;
@@ -2992,14 +2993,24 @@ static int bpi_is_tiny(const bp_net *net)
     return net->tiny && bpi_kernels_of(net)->predict_tiny;
 }
 
-static int bpi_packs(size_t inputs, size_t rows, size_t neurons)
+static int bpi_packs(size_t inputs, size_t rows, size_t neurons, int narrow)
 {
 #ifdef BPI_CHOICE
-    return bpi_collides(inputs) ? rows > 4 && neurons >= 16 : rows >= 64 && neurons >= 384;
+    enum { CACHE = 32 * 1024, PAGES = 64 * 4096 }; /* the first cache, and what it knows pages of */
+    const size_t bytes = inputs * sizeof(bp_real), step = bytes & (~bytes + 1);
+    if (neurons < 16)
+        return 0;
+    if (bpi_collides(inputs))
+        return rows > 4;
+    if (rows >= 64 && neurons >= 384)
+        return 1;
+    /* do lines that are a multiple of step apart fill their places, or rows too many pages? */
+    return narrow && (rows * step >= CACHE || (rows > 64 && rows * bytes > PAGES));
 #else
     (void)bpi_collides(inputs);
     (void)rows;
     (void)neurons;
+    (void)narrow;
     return 0;
 #endif
 }
@@ -3202,7 +3213,7 @@ typedef __m128 bpi_v_sse2;
 #define BPI_SUFFIX _avx2
 #define BPI_NAME "avx2"
 #define BPI_TARGET BPI_TARGET_AVX2
-#define BPI_TILE 2
+#define BPI_TILE 3
 #ifndef BPI_NO_MASKS
 /* n lanes of ones, from a table that slides */
 #define BPI_PART_MASK(n) _mm256_loadu_si256((const __m256i *)(const void *)                      \
@@ -3788,9 +3799,23 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const int pairs, const int neurons,
                            const bp_real *const *a, const bp_real *w, size_t inputs, size_t k,
                            size_t part, BPI_N(sums) *s)
 {
-    BPI_V w_k[8];
+    BPI_V w_k[8], x_k[3];
     int r, m;
     w += k;
+    /* where sixteen registers hold twelve sums, three examples are what fits beside them */
+    if (tall == 3 && neurons == 4 && !pairs) {
+        BPI_UNROLL
+        for (r = 0; r < tall; r++)
+            x_k[r] = BPI_N(load_part)(a[r] + k, part);
+        BPI_UNROLL
+        for (m = 0; m < neurons; m++) {
+            w_k[m] = BPI_N(load_part)(w + (size_t)m * inputs, part);
+            BPI_UNROLL
+            for (r = 0; r < tall; r++)
+                s->one[r][m] = BPI_MADD(x_k[r], w_k[m], s->one[r][m]);
+        }
+        return;
+    }
     BPI_UNROLL
     for (m = 0; m < neurons; m++)
         w_k[m] = BPI_N(load_part)(w + (size_t)m * inputs, part);
@@ -3814,8 +3839,9 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const int pairs, const int neurons,
 }
 
 /* The tile's dot products with some neurons from j on, in the lanes of one vector, which start at
- * offset. Meanwhile what is coming is fetched, up to where it stops: some lines after each block,
- * and not into the first cache, which has no room for them. */
+ * offset. Meanwhile what is coming is fetched, up to where it stops: some lines before each block
+ * (behind it, clang would put the block off, and run out of registers), and not into the first
+ * cache, which has no room for them. */
 BPI_LOCAL void BPI_N(tile_dots)(const int tall, const int pairs, const int neurons,
                                 const BPI_N(tile) *tile, size_t j, size_t offset,
                                 uintptr_t coming, uintptr_t stop, BPI_N(sums) *s)
@@ -3835,9 +3861,9 @@ BPI_LOCAL void BPI_N(tile_dots)(const int tall, const int pairs, const int neuro
             else
                 s->one[r][m] = BPI_SET1(0);
     for (; block < end; block++) {
-        BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, *block + offset, BPI_W, s);
         for (m = 0; m < lines && coming < stop; m++, coming += BPI_ALIGN)
             BPI_PREFETCH_SECOND((const void *)coming);
+        BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, *block + offset, BPI_W, s);
     }
     if (part)
         BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, inputs - tail + offset, part, s);
@@ -3903,8 +3929,10 @@ BPI_LOCAL void BPI_N(strip)(const int tall, const int pairs, const BPI_N(tile) *
     }
 BPI_STRIP(strip1, 1, 0)
 BPI_STRIP(strip2, 2, 0)
-#if BPI_TILE == 6
+#if BPI_TILE >= 3
 BPI_STRIP(strip3, 3, 0)
+#endif
+#if BPI_TILE == 6
 BPI_STRIP(strip4, 4, 0)
 BPI_STRIP(strip6, 6, 0)
 #endif
@@ -3915,12 +3943,12 @@ BPI_STRIP(pairs6, 6, 1)
 #endif
 #undef BPI_STRIP
 
-/* The next tile's height where n rows are left: 1, 2 and, if there are the registers, 3, 4 and 6.
- * Tall tiles should not leave a single row. */
-BPI_LOCAL size_t BPI_N(tall)(size_t n)
+/* The next tile's height where n rows are left: 1, 2, 3, 4 or 6, but no more than 2, 3 or 6. Tall
+ * tiles should not leave a single row. */
+BPI_LOCAL size_t BPI_N(tall)(size_t n, size_t most)
 {
     const size_t tall = n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, 6);
-    return bpi_min(tall, BPI_TILE);
+    return most == 3 && n == 4 ? 2 : bpi_min(tall, most);
 }
 
 /* Not less than any magnitude among the inputs, seen being all their bits put together. */
@@ -3994,7 +4022,7 @@ BPI_LOCAL size_t BPI_N(examples)(size_t n, int marked)
         return bpi_min(even, 12);
 #endif
     (void)marked;
-    return BPI_N(tall)(n);
+    return BPI_N(tall)(n, BPI_TILE);
 }
 
 /* Takes n examples through the neurons j ... last-1. */
@@ -4004,8 +4032,11 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
 {
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
         NULL, BPI_N(strip1), BPI_N(strip2),
+#if BPI_TILE >= 3
+        BPI_N(strip3),
+#endif
 #if BPI_TILE == 6
-        BPI_N(strip3), BPI_N(strip4), NULL, BPI_N(strip6),
+        BPI_N(strip4), NULL, BPI_N(strip6),
 #endif
 #ifdef BPI_PAIRS
         NULL, BPI_N(pairs4), NULL, BPI_N(pairs5), NULL, BPI_N(pairs6)
@@ -4014,7 +4045,7 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
     /* from the example computed with to the one fetched */
     const size_t ahead = n == 1 ? 1 : rows->marks ? 6 : 6 * (size_t)BPI_N(pair);
-    const size_t room = rows->panel && bpi_packs(inputs, n, outputs) ? BPI_PANEL : 0;
+    const size_t room = rows->panel && bpi_packs(inputs, n, outputs, 0) ? BPI_PANEL : 0;
     size_t i, tall;
     for (i = 0; i < n; i += tall) {
         tall = BPI_N(examples)(n - i, rows->marks != NULL);
@@ -4290,7 +4321,9 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 #define BPI_GRADIENT 1
 #define BPI_DESCEND 2
 
-enum { BPI_N(wides) = 4 / BPI_N(pair) }; /* wide vectors in a tile's width */
+/* A tile: as many rows of out, at most; and so many vectors wide, 12 or 24 sums. */
+#define BPI_HEIGHT 6
+enum { BPI_N(wides) = (BPI_TILE == 6 ? 4 : 2) / BPI_N(pair) };
 
 /* out_ik = sum_t c_it x_tk for i < n, k < width. c_it are errors of examples by neurons: for errors
  * below, i counts examples, and c_it stands at c[i apart + t]; for gradients, i counts neurons, and
@@ -4369,7 +4402,7 @@ BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int who
 BPI_LOCAL void BPI_N(fetch_tile)(uintptr_t address, const int second)
 {
     size_t i;
-    for (i = 64; i <= 4 * sizeof(BPI_V); i += 64)
+    for (i = 64; i <= BPI_N(wides) * sizeof(BPI_WIDE); i += 64)
         if (second)
             BPI_PREFETCH_SECOND((const void *)(address + i - 1));
         else
@@ -4404,7 +4437,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole, 
         const bp_real *beside = rows->beside + k;
         /* the next tile's: behind this one, or in the rows below */
         const size_t next = k + columns < k_end ? columns : (size_t)tall * width + first - k;
-        BPI_WIDE s[BPI_TILE][BPI_N(wides)], y[BPI_N(wides)];
+        BPI_WIDE s[BPI_HEIGHT][BPI_N(wides)], y[BPI_N(wides)];
         if (whole)
             BPI_N(fetch_coming)(rows, k);
         BPI_UNROLL
@@ -4423,7 +4456,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole, 
             for (v = 0; v < wides; v++)
                 y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left);
             if (far)
-                BPI_N(fetch_tile)((uintptr_t)x + 4 * sizeof(BPI_V), 0);
+                BPI_N(fetch_tile)((uintptr_t)x + BPI_N(wides) * sizeof(BPI_WIDE), 0);
             BPI_UNROLL
             for (r = 0; r < tall; r++) {
                 const BPI_WIDE c_r = BPI_WIDE_SET1(c[(size_t)r * c_i]);
@@ -4447,7 +4480,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole, 
 BPI_LOCAL void BPI_N(combine_row)(const int tall, const int error, const BPI_N(rows) *rows,
                                   size_t columns)
 {
-    const size_t most = columns / (4 * BPI_W) * (4 * BPI_W);
+    const size_t most = columns / (BPI_N(wides) * BPI_WW) * (BPI_N(wides) * BPI_WW);
     const size_t two = most + (columns - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
     BPI_N(combine)(tall, BPI_N(wides), 1, error, rows, 0, most);
     BPI_N(combine)(tall, 2, 0, error, rows, most, bpi_min(two, columns));
@@ -4465,11 +4498,9 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const int error, const BPI_N(r
     }
 BPI_COMBINE(1)
 BPI_COMBINE(2)
-#if BPI_TILE == 6
 BPI_COMBINE(3)
 BPI_COMBINE(4)
 BPI_COMBINE(6)
-#endif
 #undef BPI_COMBINE
 
 /* Lists rows first ... first+count-1 of x from column k on: where they are, or copies of so many
@@ -4484,6 +4515,25 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
         BPI_N(pack)(rows->x, rows->count, columns, panel);
 }
 
+/* Where the coefficients of rows i ... i+tall-1 of out begin: as the job has them; or copies, close
+ * together, if theirs lie in more pages than the processor knows at once. Eight for each x, whether
+ * there are that many rows or not; but behind the last x they may not exist. */
+BPI_TARGET static const bp_real *BPI_N(coefficients)(const BPI_N(job) *job, const BPI_N(rows) *rows,
+                                                     size_t i, size_t first, size_t tall,
+                                                     bp_real *copy)
+{
+    const int error = job->what == BPI_ERROR;
+    const bp_real *c = job->c + (error ? i * job->apart + first : i + first * job->apart);
+    size_t t, r;
+    if (rows->apart == job->apart)
+        return c;
+    for (t = 1; t < rows->count; t++, c += job->apart)
+        for (r = 0; r < 8; r += BPI_W)
+            BPI_STORE(copy + 8 * (t - 1) + r, BPI_LOAD(c + r));
+    memcpy(copy + 8 * (t - 1), c, tall * sizeof(bp_real));
+    return copy;
+}
+
 /* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
  * second cache, or fit where they are packed, while they meet some rows of out after the other. Of
  * weights, what comes next is fetched meanwhile, in the width of these columns: further ones, or
@@ -4491,22 +4541,20 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
-#if BPI_TILE == 6
 #define BPI_HEIGHTS(name)                                                                         \
     { NULL, BPI_N(name##1), BPI_N(name##2), BPI_N(name##3), BPI_N(name##4), NULL, BPI_N(name##6) }
-#else
-#define BPI_HEIGHTS(name) { NULL, BPI_N(name##1), BPI_N(name##2) }
-#endif
     static void (*const combine[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(combine);
     static void (*const errors[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(errors);
 #undef BPI_HEIGHTS
     /* no less than two lines, so that the rows of a panel are an odd number of lines apart */
-    enum { WIDE = 2 * BPI_LINE };
-    bp_real *panel = bpi_packs(job->width, count, job->n) ? x->panel : NULL;
+    enum { WIDE = 2 * BPI_LINE, NARROW = BPI_N(wides) * BPI_N(wide) <= (int)BPI_LINE };
+    bp_real *panel = bpi_packs(job->width, count, job->n, NARROW) ? x->panel : NULL;
     const size_t room = panel ? BPI_PANEL : 256 * 1024;
     const size_t between = panel ? BPI_LINE : 0;
     const size_t fit = (room / sizeof(bp_real) / count - between) / WIDE * WIDE;
     const int error = job->what == BPI_ERROR;
+    const int copies = NARROW && !error && count * job->apart * sizeof(bp_real) > 192 * 1024;
+    bp_real copy[8 * (int)BPI_ROWS];
     BPI_N(rows) rows;
     size_t i, k, columns, tall;
     rows.what = last ? job->what : BPI_GRADIENT;
@@ -4514,7 +4562,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     rows.count = count;
     rows.width = job->width;
     rows.eta = job->eta;
-    rows.apart = job->apart;
+    rows.apart = copies ? 8 : job->apart;
     rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
     for (k = job->first; k < job->width; k += columns) {
         size_t coming = k + fit, share = 0, fetched = 0;
@@ -4524,11 +4572,13 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
             coming = count * job->width;
         /* not for a few examples, which have done with these rows too soon for it to pay */
         if (error && job->n >= 6 && (!last || coming < job->width))
-            share = BPI_TILE * count / job->n + 1;
+            share = BPI_HEIGHT * count / job->n + 1;
         for (i = 0; i < job->n; i += tall, fetched += rows.comings) {
-            rows.c = job->c + (error ? i * job->apart + first : i + first * job->apart);
-            tall = BPI_N(tall)(job->n - i);
-            rows.far = i == 0 && !panel;
+            tall = BPI_N(tall)(job->n - i, BPI_HEIGHT);
+            rows.c = BPI_N(coefficients)(job, &rows, i, first, tall, copy);
+            /* in narrow tiles the next line is wanted soon; but of many x the first cache has no
+             * room for it */
+            rows.far = !panel && (i == 0 || (NARROW && count <= 64));
             rows.coming = (uintptr_t)x->base +
                           ((first + fetched) * job->width + coming) * sizeof(bp_real);
             rows.comings = bpi_min(share, count - fetched);
