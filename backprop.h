@@ -3861,8 +3861,14 @@ BPI_LOCAL void BPI_N(tile_dots)(const int tall, const int pairs, const int neuro
             else
                 s->one[r][m] = BPI_SET1(0);
     for (; block < end; block++) {
-        for (m = 0; m < lines && coming < stop; m++, coming += BPI_ALIGN)
+        if (coming < stop) {
             BPI_PREFETCH_SECOND((const void *)coming);
+            BPI_UNROLL
+            for (m = 1; m < neurons / 2; m++)
+                if (tile->far)
+                    BPI_PREFETCH_SECOND((const void *)(coming + (uintptr_t)m * BPI_ALIGN));
+            coming += (uintptr_t)lines * BPI_ALIGN;
+        }
         BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, *block + offset, BPI_W, s);
     }
     if (part)
