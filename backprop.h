@@ -3780,11 +3780,10 @@ BPI_LOCAL void BPI_N(sum_up_pairs)(const int tall, const BPI_N(tile) *tile, size
 /* a = s(z) in place: apart from the sums, as their next ones would wait for it */
 BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
 {
-    size_t i, part;
-    for (i = 0; i < count; i += BPI_W) {
-        part = BPI_N(part)(count, i);
-        BPI_N(store_part)(z + i, part, BPI_N(sigmoid)(BPI_N(load_part)(z + i, part)));
-    }
+    for (; count >= BPI_W; count -= BPI_W, z += BPI_W)
+        BPI_STORE(z, BPI_N(sigmoid)(BPI_LOAD(z)));
+    if (count)
+        BPI_PUT(z, count, BPI_N(sigmoid)(BPI_GET(z, count)));
 }
 
 /* Where row i begins: read anew each time if there are more rows than registers, which compilers
@@ -4330,6 +4329,8 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 /* A tile: as many rows of out, at most; and so many vectors wide, 12 or 24 sums. */
 #define BPI_HEIGHT 6
 enum { BPI_N(wides) = (BPI_TILE == 6 ? 4 : 2) / BPI_N(pair) };
+/* Examples whose coefficients for four rows stay in registers, at most. */
+#define BPI_HELD 6
 
 /* out_ik = sum_t c_it x_tk for i < n, k < width. c_it are errors of examples by neurons: for errors
  * below, i counts examples, and c_it stands at c[i apart + t]; for gradients, i counts neurons, and
@@ -4830,6 +4831,67 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
+/* Four rows of out descended upon with so few examples that registers hold all coefficients c; in
+ * one vector of n numbers. */
+BPI_LOCAL void BPI_N(descend_four)(const int count, const BPI_N(job) *job,
+                                   BPI_WIDE (*c)[BPI_HELD], const bp_real *const *x,
+                                   size_t k, size_t n, bp_real *out)
+{
+    BPI_WIDE s[4], x_k;
+    int i, r;
+    BPI_UNROLL
+    for (r = 0; r < 4; r++)
+        s[r] = BPI_WIDE_SET1(0);
+    BPI_UNROLL
+    for (i = 0; i < count; i++) {
+        x_k = BPI_N(wide_load)(x[i] + k, n);
+        BPI_UNROLL
+        for (r = 0; r < 4; r++)
+            s[r] = BPI_WIDE_MADD(c[r][i], x_k, s[r]);
+    }
+    BPI_UNROLL
+    for (r = 0; r < 4; r++)
+        s[r] = BPI_N(finish)(BPI_DESCEND, s[r], out + (size_t)r * job->width + k, out, n, job->eta);
+    BPI_UNROLL
+    for (r = 0; r < 4; r++)
+        BPI_N(wide_store)(out + (size_t)r * job->width + k, n, s[r]);
+}
+
+/* All rows of out, but those that are left when four at a time have been. */
+BPI_LOCAL void BPI_N(descend_fours)(const int count, const BPI_N(job) *given,
+                                    const bp_real *const *x)
+{
+    /* a copy, which stores to out do not make the compiler read anew */
+    const BPI_N(job) job = *given;
+    BPI_WIDE c[4][BPI_HELD];
+    size_t j, k;
+    int i, r;
+    for (j = 0; j + 4 <= job.n; j += 4) {
+        bp_real *out = job.out + j * job.width;
+        BPI_UNROLL
+        for (i = 0; i < count; i++)
+            BPI_UNROLL
+            for (r = 0; r < 4; r++)
+                c[r][i] = BPI_WIDE_SET1(job.c[(size_t)i * job.apart + j + (size_t)r]);
+        for (k = job.first; k + BPI_WW <= job.width; k += BPI_WW)
+            BPI_N(descend_four)(count, &job, c, x, k, BPI_WW, out);
+        if (k < job.width)
+            BPI_N(descend_four)(count, &job, c, x, k, job.width - k, out);
+    }
+}
+
+#define BPI_FOURS(count)                                                                          \
+    BPI_TARGET static void BPI_N(fours##count)(const BPI_N(job) *job, const bp_real *const *x)    \
+    {                                                                                             \
+        BPI_N(descend_fours)(count, job, x);                                                      \
+    }
+BPI_FOURS(2)
+BPI_FOURS(3)
+BPI_FOURS(4)
+BPI_FOURS(5)
+BPI_FOURS(6)
+#undef BPI_FOURS
+
 BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                                       const bpi_rows *a, size_t n, bp_real eta)
 {
@@ -4839,14 +4901,26 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
      * examples to be faster than to count zeros too */
     const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
     const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
-    const BPI_N(job) job = { BPI_DESCEND, delta, stride, outputs, inputs, first, w, w, eta };
+    static void (*const fours[])(const BPI_N(job) *, const bp_real *const *) = {
+        NULL, NULL, BPI_N(fours2), BPI_N(fours3), BPI_N(fours4), BPI_N(fours5), BPI_N(fours6)
+    };
+    BPI_N(job) job = { BPI_DESCEND, delta, stride, outputs, inputs, first, w, w, eta };
     if (BPI_N(turns_sums)(layer, n)) {
         BPI_N(learn_few)(BPI_DESCEND, layer, delta, stride, a, n, w, layer->biases, eta);
         return;
     }
     if (sparse)
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
-    BPI_N(combine_rows)(&job, a, 0, n, 1);
+    if (n > 1 && n <= BPI_HELD && !(bpi_collides(inputs) && n > 4)) {
+        const bp_real *x[BPI_HELD];
+        BPI_N(list_rows)(a, 0, n, x);
+        fours[n](&job, x);
+        job.n = outputs % 4;
+        job.c += outputs - job.n;
+        job.out += (outputs - job.n) * inputs;
+    }
+    if (job.n)
+        BPI_N(combine_rows)(&job, a, 0, n, 1);
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
 }
 
