@@ -4058,8 +4058,7 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
         if (bpi_collides(inputs) && tall * (inputs + BPI_LINE) * sizeof(bp_real) > room)
             tall = bpi_min(tall, 4);
         tile->out = out + i * outputs;
-        tile->nexts =
-            outputs < 16 || i + ahead >= rows->ahead ? 0 : bpi_min(rows->ahead - i - ahead, tall);
+        tile->nexts = i + ahead >= rows->ahead ? 0 : bpi_min(rows->ahead - i - ahead, tall);
         BPI_N(list_rows)(rows, i, tall, tile->a);
         BPI_N(list_rows)(rows, i + ahead, tile->nexts, tile->next);
         if (j == 0 && !rows->dense && (n > 1 || rows->marks))
