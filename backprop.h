@@ -4328,8 +4328,8 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 /* A tile: as many rows of out, at most; and so many vectors wide, 12 or 24 sums. */
 #define BPI_HEIGHT 6
 enum { BPI_N(wides) = (BPI_TILE == 6 ? 4 : 2) / BPI_N(pair) };
-/* Examples whose coefficients for four rows stay in registers, at most. */
-#define BPI_HELD 6
+/* Examples whose coefficients for some rows stay in registers, at most. */
+#define BPI_HELD 10
 
 /* out_ik = sum_t c_it x_tk for i < n, k < width. c_it are errors of examples by neurons: for errors
  * below, i counts examples, and c_it stands at c[i apart + t]; for gradients, i counts neurons, and
@@ -4830,66 +4830,101 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
-/* Four rows of out descended upon with so few examples that registers hold all coefficients c; in
- * one vector of n numbers. */
-BPI_LOCAL void BPI_N(descend_four)(const int count, const BPI_N(job) *job,
-                                   BPI_WIDE (*c)[BPI_HELD], const bp_real *const *x,
-                                   size_t k, size_t n, bp_real *out)
+/* A vector of n numbers of some rows of out, descended upon with so few examples that registers
+ * hold all coefficients c. Rows in memory are fetched so many ahead. */
+BPI_LOCAL void BPI_N(descend_vector)(const int tall, const int count, const BPI_N(job) *job,
+                                     BPI_WIDE (*c)[BPI_HELD], const bp_real *const *x, size_t k,
+                                     size_t n, int far, bp_real *out)
 {
+    const size_t width = job->width;
     BPI_WIDE s[4], x_k;
     int i, r;
     BPI_UNROLL
-    for (r = 0; r < 4; r++)
+    for (r = 0; r < tall; r++) {
+        if (far)
+            BPI_PREFETCH_SECOND((const void *)((uintptr_t)(out + k) + (uintptr_t)(tall + r) * width *
+                                                                          sizeof(bp_real)));
         s[r] = BPI_WIDE_SET1(0);
+    }
     BPI_UNROLL
     for (i = 0; i < count; i++) {
         x_k = BPI_N(wide_load)(x[i] + k, n);
         BPI_UNROLL
-        for (r = 0; r < 4; r++)
+        for (r = 0; r < tall; r++)
             s[r] = BPI_WIDE_MADD(c[r][i], x_k, s[r]);
     }
     BPI_UNROLL
-    for (r = 0; r < 4; r++)
-        s[r] = BPI_N(finish)(BPI_DESCEND, s[r], out + (size_t)r * job->width + k, out, n, job->eta);
+    for (r = 0; r < tall; r++)
+        s[r] = BPI_N(finish)(BPI_DESCEND, s[r], out + (size_t)r * width + k, out, n, job->eta);
     BPI_UNROLL
-    for (r = 0; r < 4; r++)
-        BPI_N(wide_store)(out + (size_t)r * job->width + k, n, s[r]);
+    for (r = 0; r < tall; r++)
+        BPI_N(wide_store)(out + (size_t)r * width + k, n, s[r]);
 }
 
-/* All rows of out, but those that are left when four at a time have been. */
-BPI_LOCAL void BPI_N(descend_fours)(const int count, const BPI_N(job) *given,
-                                    const bp_real *const *x)
+/* All rows of out, some at a time; returns how many are left. */
+BPI_LOCAL size_t BPI_N(descend_held)(const int tall, const int count, const BPI_N(job) *given,
+                                     const bp_real *const *x)
 {
-    /* a copy, which stores to out do not make the compiler read anew */
+    /* a copy, which the compiler need not read anew after each store to out */
     const BPI_N(job) job = *given;
+    const size_t rows = (size_t)tall;
+    const int far = job.n * job.width * sizeof(bp_real) > 1024 * 1024;
     BPI_WIDE c[4][BPI_HELD];
+    bp_real *out = job.out;
     size_t j, k;
     int i, r;
-    for (j = 0; j + 4 <= job.n; j += 4) {
-        bp_real *out = job.out + j * job.width;
+    for (j = 0; j + rows <= job.n; j += rows, out += rows * job.width) {
         BPI_UNROLL
         for (i = 0; i < count; i++)
             BPI_UNROLL
-            for (r = 0; r < 4; r++)
+            for (r = 0; r < tall; r++)
                 c[r][i] = BPI_WIDE_SET1(job.c[(size_t)i * job.apart + j + (size_t)r]);
         for (k = job.first; k + BPI_WW <= job.width; k += BPI_WW)
-            BPI_N(descend_four)(count, &job, c, x, k, BPI_WW, out);
+            BPI_N(descend_vector)(tall, count, &job, c, x, k, BPI_WW, far, out);
         if (k < job.width)
-            BPI_N(descend_four)(count, &job, c, x, k, job.width - k, out);
+            BPI_N(descend_vector)(tall, count, &job, c, x, k, job.width - k, 0, out);
     }
+    return job.n - j;
 }
 
-#define BPI_FOURS(count)                                                                          \
-    BPI_TARGET static void BPI_N(fours##count)(const BPI_N(job) *job, const bp_real *const *x)    \
+#define BPI_DESCEND_HELD(tall, count)                                                             \
+    BPI_TARGET static size_t BPI_N(held##count)(const BPI_N(job) *job, const bp_real *const *x)   \
     {                                                                                             \
-        BPI_N(descend_fours)(count, job, x);                                                      \
+        return BPI_N(descend_held)(tall, count, job, x);                                          \
     }
-BPI_FOURS(2)
-BPI_FOURS(3)
-BPI_FOURS(4)
-BPI_FOURS(5)
-BPI_FOURS(6)
-#undef BPI_FOURS
+BPI_DESCEND_HELD(4, 2)
+BPI_DESCEND_HELD(4, 3)
+BPI_DESCEND_HELD(4, 4)
+BPI_DESCEND_HELD(4, 5)
+BPI_DESCEND_HELD(4, 6)
+#if BPI_TILE == 6
+BPI_DESCEND_HELD(3, 7)
+BPI_DESCEND_HELD(3, 8)
+BPI_DESCEND_HELD(3, 9)
+BPI_DESCEND_HELD(3, 10)
+#endif
+#undef BPI_DESCEND_HELD
+
+/* As many rows of out as this is the fastest for; the job is what is left. */
+BPI_TARGET static void BPI_N(descend_few)(BPI_N(job) *job, const bpi_rows *a, size_t n)
+{
+    static size_t (*const held[])(const BPI_N(job) *, const bp_real *const *) = {
+        NULL, NULL, BPI_N(held2), BPI_N(held3), BPI_N(held4), BPI_N(held5), BPI_N(held6),
+#if BPI_TILE == 6
+        BPI_N(held7), BPI_N(held8), BPI_N(held9), BPI_N(held10)
+#endif
+    };
+    const size_t most = BPI_TILE == 6 && job->width >= 128 ? BPI_HELD : 6;
+    const bp_real *x[BPI_HELD];
+    size_t left;
+    if (n < 2 || n > (bpi_collides(job->width) ? 4 : most))
+        return;
+    BPI_N(list_rows)(a, 0, n, x);
+    left = held[n](job, x);
+    job->c += job->n - left;
+    job->out += (job->n - left) * job->width;
+    job->n = left;
+}
 
 BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
                                       const bpi_rows *a, size_t n, bp_real eta)
@@ -4900,9 +4935,6 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
      * examples to be faster than to count zeros too */
     const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
     const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
-    static void (*const fours[])(const BPI_N(job) *, const bp_real *const *) = {
-        NULL, NULL, BPI_N(fours2), BPI_N(fours3), BPI_N(fours4), BPI_N(fours5), BPI_N(fours6)
-    };
     BPI_N(job) job = { BPI_DESCEND, delta, stride, outputs, inputs, first, w, w, eta };
     if (BPI_N(turns_sums)(layer, n)) {
         BPI_N(learn_few)(BPI_DESCEND, layer, delta, stride, a, n, w, layer->biases, eta);
@@ -4910,14 +4942,7 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
     }
     if (sparse)
         BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
-    if (n > 1 && n <= BPI_HELD && !(bpi_collides(inputs) && n > 4)) {
-        const bp_real *x[BPI_HELD];
-        BPI_N(list_rows)(a, 0, n, x);
-        fours[n](&job, x);
-        job.n = outputs % 4;
-        job.c += outputs - job.n;
-        job.out += (outputs - job.n) * inputs;
-    }
+    BPI_N(descend_few)(&job, a, n);
     if (job.n)
         BPI_N(combine_rows)(&job, a, 0, n, 1);
     BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
