@@ -4325,9 +4325,9 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 #define BPI_GRADIENT 1
 #define BPI_DESCEND 2
 
-/* A tile: as many rows of out, at most; and so many vectors wide, 12 or 24 sums. */
-#define BPI_HEIGHT 6
-enum { BPI_N(wides) = (BPI_TILE == 6 ? 4 : 2) / BPI_N(pair) };
+/* A tile: as many rows of out, at most; and so many vectors wide. 8, 12 or 24 sums. */
+#define BPI_HEIGHT (BPI_TILE >= 3 ? 6 : 2)
+enum { BPI_N(wides) = (BPI_TILE == 3 ? 2 : 4) / BPI_N(pair) };
 /* Examples whose coefficients for some rows stay in registers, at most. */
 #define BPI_HELD 10
 
@@ -4443,7 +4443,7 @@ BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole, 
         const bp_real *beside = rows->beside + k;
         /* the next tile's: behind this one, or in the rows below */
         const size_t next = k + columns < k_end ? columns : (size_t)tall * width + first - k;
-        BPI_WIDE s[BPI_HEIGHT][BPI_N(wides)], y[BPI_N(wides)];
+        BPI_WIDE s[6][BPI_N(wides)], y[BPI_N(wides)];
         if (whole)
             BPI_N(fetch_coming)(rows, k);
         BPI_UNROLL
@@ -4504,9 +4504,11 @@ BPI_LOCAL void BPI_N(combine_row)(const int tall, const int error, const BPI_N(r
     }
 BPI_COMBINE(1)
 BPI_COMBINE(2)
+#if BPI_TILE >= 3
 BPI_COMBINE(3)
 BPI_COMBINE(4)
 BPI_COMBINE(6)
+#endif
 #undef BPI_COMBINE
 
 /* Lists rows first ... first+count-1 of x from column k on: where they are, or copies of so many
@@ -4547,8 +4549,12 @@ BPI_TARGET static const bp_real *BPI_N(coefficients)(const BPI_N(job) *job, cons
 BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
                                            size_t count, int last)
 {
+#if BPI_TILE >= 3
 #define BPI_HEIGHTS(name)                                                                         \
     { NULL, BPI_N(name##1), BPI_N(name##2), BPI_N(name##3), BPI_N(name##4), NULL, BPI_N(name##6) }
+#else
+#define BPI_HEIGHTS(name) { NULL, BPI_N(name##1), BPI_N(name##2) }
+#endif
     static void (*const combine[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(combine);
     static void (*const errors[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(errors);
 #undef BPI_HEIGHTS
@@ -4837,13 +4843,14 @@ BPI_LOCAL void BPI_N(descend_vector)(const int tall, const int count, const BPI_
                                      size_t n, int far, bp_real *out)
 {
     const size_t width = job->width;
+    /* behind the last row there is no pointer */
+    const uintptr_t at = (uintptr_t)(out + k), below = width * sizeof(bp_real);
     BPI_WIDE s[4], x_k;
     int i, r;
     BPI_UNROLL
     for (r = 0; r < tall; r++) {
         if (far)
-            BPI_PREFETCH_SECOND((const void *)((uintptr_t)(out + k) + (uintptr_t)(tall + r) * width *
-                                                                          sizeof(bp_real)));
+            BPI_PREFETCH_SECOND((const void *)(at + (uintptr_t)(tall + r) * below));
         s[r] = BPI_WIDE_SET1(0);
     }
     BPI_UNROLL
@@ -4895,8 +4902,10 @@ BPI_LOCAL size_t BPI_N(descend_held)(const int tall, const int count, const BPI_
 BPI_DESCEND_HELD(4, 2)
 BPI_DESCEND_HELD(4, 3)
 BPI_DESCEND_HELD(4, 4)
+#if BPI_TILE >= 3
 BPI_DESCEND_HELD(4, 5)
 BPI_DESCEND_HELD(4, 6)
+#endif
 #if BPI_TILE == 6
 BPI_DESCEND_HELD(3, 7)
 BPI_DESCEND_HELD(3, 8)
@@ -4909,12 +4918,15 @@ BPI_DESCEND_HELD(3, 10)
 BPI_TARGET static void BPI_N(descend_few)(BPI_N(job) *job, const bpi_rows *a, size_t n)
 {
     static size_t (*const held[])(const BPI_N(job) *, const bp_real *const *) = {
-        NULL, NULL, BPI_N(held2), BPI_N(held3), BPI_N(held4), BPI_N(held5), BPI_N(held6),
+        NULL, NULL, BPI_N(held2), BPI_N(held3), BPI_N(held4),
+#if BPI_TILE >= 3
+        BPI_N(held5), BPI_N(held6),
+#endif
 #if BPI_TILE == 6
         BPI_N(held7), BPI_N(held8), BPI_N(held9), BPI_N(held10)
 #endif
     };
-    const size_t most = BPI_TILE == 6 && job->width >= 128 ? BPI_HELD : 6;
+    const size_t most = BPI_TILE < 3 ? 4 : BPI_TILE == 6 && job->width >= 128 ? BPI_HELD : 6;
     const bp_real *x[BPI_HELD];
     size_t left;
     if (n < 2 || n > (bpi_collides(job->width) ? 4 : most))
