@@ -44,7 +44,8 @@ mnist-full: build/mnist
 	build/mnist --data $(MNIST_DIR) --layers 784-100-10 --epochs 30 --rate 30 --batch 10
 
 bench:
-	@CC='$(CC)' CFLAGS='$(CFLAGS)' QUICK='$(QUICK)' DATA='$(DATA)' sh tests/bench/run.sh
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' QUICK='$(QUICK)' DATA='$(DATA)' SIMD='$(SIMD)' \
+	sh tests/bench/run.sh
 
 firmware:
 	@$(MAKE) -s -f examples/firmware/Makefile CC='$(CC)' CFLAGS='$(CFLAGS)'

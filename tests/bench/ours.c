@@ -14,6 +14,19 @@ typedef struct state {
     bp_training training;
 } state;
 
+/* A network that computes with the instruction set that SIMD in the environment names, if it
+ * does. */
+static bp_net *ours_net(const int *sizes, int size_count)
+{
+    const char *simd = getenv("SIMD");
+    bp_net *net = bp_create(sizes, size_count, 1);
+    if (net && bp_use_simd(net, simd && *simd ? simd : NULL) != BP_OK) {
+        fprintf(stderr, "bench: SIMD=%s: this machine does not have it\n", simd);
+        exit(1);
+    }
+    return net;
+}
+
 static void ours_destroy(void *memory)
 {
     state *s = memory;
@@ -25,7 +38,7 @@ static void ours_destroy(void *memory)
 static void *ours_create(const problem *p)
 {
     state *s = calloc(1, sizeof *s);
-    bp_net *net = bp_create(p->sizes, p->size_count, 1);
+    bp_net *net = ours_net(p->sizes, p->size_count);
     if (!s || !net) {
         bp_free(net);
         free(s);
@@ -78,7 +91,7 @@ const trainer OURS = { "ours", 0, 0, ours_create, ours_train, ours_predict, NULL
 #ifndef _OPENMP
 float *ours_parameters(const problem *p)
 {
-    bp_net *net = bp_create(p->sizes, p->size_count, 1);
+    bp_net *net = ours_net(p->sizes, p->size_count);
     const size_t bytes = net ? net->parameter_count * sizeof(float) : 0;
     float *copy = net ? malloc(bytes) : NULL;
     if (copy)
@@ -90,7 +103,7 @@ float *ours_parameters(const problem *p)
 const char *ours_simd(void)
 {
     const int sizes[] = { 1, 1 };
-    bp_net *net = bp_create(sizes, 2, 1);
+    bp_net *net = ours_net(sizes, 2);
     const char *name = net ? bp_simd(net) : "unknown";
     bp_free(net);
     return name;

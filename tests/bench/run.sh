@@ -4,6 +4,8 @@
 #   CC      the compiler (cc); ours is built with nothing but -O2
 #   CFLAGS  more options for ours
 #   QUICK   not empty: under a minute, and rough
+#   SIMD    the instruction set that ours computes with (avx2, sse2, ...); else the best.
+#           OPENBLAS_CORETYPE=Haswell holds OpenBLAS to AVX2
 #   DATA    the directory that holds MNIST; else build/mnist-data, else examples/data
 #   PYTHON  an interpreter that has torch; else python3 from the path or the system's
 cd "$(dirname "$0")/../.." || exit 1
@@ -69,6 +71,6 @@ done
 
 processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
 echo "$(uname -sm) ${processor:+, $processor}; $($CC --version | head -n 1)" | sed 's/ ,/,/'
-echo "ours: $CC -O2${CFLAGS:+ $CFLAGS}; OpenBLAS's trainer: $CC $native"
+echo "ours: $CC -O2${CFLAGS:+ $CFLAGS}; OpenBLAS's trainer: $CC $native${OPENBLAS_CORETYPE:+, for $OPENBLAS_CORETYPE}"
 if [ -n "${QUICK:-}" ]; then mode=quick; else mode=full; fi
 exec "$out/bench" "$mode" "$data" ${python:+"$python"}
