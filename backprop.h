@@ -500,6 +500,14 @@ BPI_API const char *bp_status_string(bp_status status);
 #define BACKPROP_ASSERT(condition) ((void)0)
 #endif
 
+#if defined(__GNUC__)
+#define BPI_NOINLINE __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define BPI_NOINLINE __declspec(noinline)
+#else
+#define BPI_NOINLINE
+#endif
+
 /* BPI_PARALLEL calls task(context, part, parts) for all parts, at once where it can. */
 #if defined(BACKPROP_PARALLEL) && !defined(BACKPROP_NO_THREADS)
 #define BPI_MOST_THREADS 256
@@ -592,8 +600,9 @@ typedef struct bpi_kernels {
     /* The largest magnitude in n rows, or 2 if all are smaller; larger than any number if one is
      * not finite. */
     bp_real (*largest)(const bpi_rows *rows, size_t n);
-    /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for an example. */
-    void (*predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out);
+    /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for an example. 0, and
+     * nothing done, if they are for the other kernels to compute. */
+    int (*predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out);
     /* n updates, one example each, the squares added to *squares. 0, and nothing done, if these or
      * a parameter would not stay finite (or it is for the other kernels to say). */
     int (*descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y, size_t n,
@@ -985,6 +994,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
         size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
         void *a = bpi_take(arena, space->rows + ahead, size);
         void *delta = bpi_take(arena, space->rows, size);
+        /* as for narrow tiles: which kernels will run is not known yet */
         panels |= training && bpi_packs((size_t)net->layers[l].inputs, space->rows,
                                         (size_t)net->layers[l].outputs, 1);
         if (arena->base) {
@@ -1741,10 +1751,9 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
     need = bpi_predict_size(net, 1);
     if (!workspace || need == 0 || size < need)
         return BP_OUT_OF_MEMORY;
-    if (count == 1 && bpi_is_tiny(net)) {
-        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs);
+    if (count == 1 && bpi_is_tiny(net) &&
+        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs))
         return BP_OK;
-    }
     row = bpi_predict_row(net);
     if (row * BPI_ROWS > size - need)
         rows = 1 + (size - need) / row;
@@ -1802,20 +1811,14 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
 
 /* ---- the same with memory allocated for the call ---- */
 
-BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
-                             bp_real *outputs)
+/* In a workspace on the stack, if it suffices. Apart from bp_predict, whose shortest way would have
+ * all that this takes to set up. */
+static BPI_NOINLINE bp_status bpi_predict_anywhere(const bp_net *net, const bp_real *inputs,
+                                                   size_t count, bp_real *outputs)
 {
     unsigned char stack[BPI_STACK];
     void *workspace = stack;
-    size_t rows, size;
-    if (!net || !inputs || !count || !outputs)
-        return BP_INVALID_ARGUMENT;
-    if (count == 1 && bpi_is_tiny(net)) {
-        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs);
-        return BP_OK;
-    }
-    rows = bpi_min(count, 32);
-    size = bpi_predict_size(net, rows);
+    size_t rows = bpi_min(count, 32), size = bpi_predict_size(net, rows);
     if (size == 0 || size > sizeof stack) {
         rows = bpi_min(count, BPI_ROWS);
         workspace = bpi_allocate(bpi_predict_size(net, rows));
@@ -1826,6 +1829,17 @@ BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t co
     if (workspace != stack)
         BACKPROP_FREE(workspace);
     return BP_OK;
+}
+
+BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
+                             bp_real *outputs)
+{
+    if (!net || !inputs || !count || !outputs)
+        return BP_INVALID_ARGUMENT;
+    if (count == 1 && bpi_is_tiny(net) &&
+        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs))
+        return BP_OK;
+    return bpi_predict_anywhere(net, inputs, count, outputs);
 }
 
 /* These allocate; what bp_workspace_size finds invalid, the call itself will find too. */
@@ -3004,7 +3018,7 @@ static int bpi_packs(size_t inputs, size_t rows, size_t neurons, int narrow)
         return rows > 4;
     if (rows >= 64 && neurons >= 384)
         return 1;
-    /* do lines that are a multiple of step apart fill their places, or rows too many pages? */
+    /* do rows a multiple of step apart fill their CACHE / step places, or rows too many pages? */
     return narrow && (rows * step >= CACHE || (rows > 64 && rows * bytes > PAGES));
 #else
     (void)bpi_collides(inputs);
@@ -3351,27 +3365,12 @@ BPI_LOCAL void BPI_N(wide_store)(bp_real *p, size_t n, BPI_WIDE x)
 }
 
 /* bpi_sigmoid for a vector: its steps, its order. Lanes below the lowest, which are scaled down
- * last, and those that are not numbers are rare, and seen to one by one. */
-BPI_TARGET static void BPI_N(sigmoid_rare)(const bp_real *z, BPI_V n, BPI_V p, bp_real *a)
-{
-    bp_real exponent[BPI_N(width)], sum[BPI_N(width)];
-    size_t i;
-    BPI_STORE(exponent, n);
-    BPI_STORE(sum, BPI_ADD(p, BPI_SET1(1)));
-    for (i = 0; i < BPI_W; i++)
-        if (!(z[i] >= BPI_SIGMOID_ZERO))
-            a[i] = bpi_sigmoid(z[i]);
-        else if (z[i] < BPI_SIGMOID_LOWEST) {
-            a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i];
-            a[i] *= bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)exponent[i]);
-        }
-}
-
-/* s(z) where no lane is rare; and what rare ones are made of */
+ * last, and those that are not numbers are rare: what they are made of is returned too. */
 BPI_LOCAL BPI_V BPI_N(sigmoid_usual)(BPI_V z_given, BPI_V *exponent, BPI_V *p)
 {
     const BPI_V one = BPI_SET1(1), rounder = BPI_SET1(BPI_ROUNDER);
-    BPI_V z = BPI_MIN(z_given, BPI_SET1(BPI_SIGMOID_HIGHEST));
+    /* in this order x86 takes what is not a number, and a is none either */
+    BPI_V z = BPI_MIN(BPI_SET1(BPI_SIGMOID_HIGHEST), z_given);
     BPI_V rounded = BPI_MADD(z, BPI_SET1(-BPI_LOG2_E), rounder);
     BPI_V n = BPI_SUB(rounded, rounder);
     BPI_V f = BPI_MADD(n, BPI_SET1(-BPI_LN2_LOW),
@@ -3399,17 +3398,30 @@ BPI_LOCAL int BPI_N(is_rare)(BPI_V z)
     return BPI_ANY_NOT_GE(z, BPI_SET1(BPI_SIGMOID_LOWEST));
 }
 
+/* With rare lanes, which are seen to one by one. */
+BPI_TARGET static BPI_NOINLINE BPI_V BPI_N(sigmoid_rare)(BPI_V z_given)
+{
+    bp_real z[BPI_N(width)], a[BPI_N(width)], exponent[BPI_N(width)], sum[BPI_N(width)];
+    BPI_V n, p;
+    size_t i;
+    BPI_STORE(z, z_given);
+    BPI_STORE(a, BPI_N(sigmoid_usual)(z_given, &n, &p));
+    BPI_STORE(exponent, n);
+    BPI_STORE(sum, BPI_ADD(p, BPI_SET1(1)));
+    for (i = 0; i < BPI_W; i++)
+        if (!(z[i] >= BPI_SIGMOID_ZERO))
+            a[i] = bpi_sigmoid(z[i]);
+        else if (z[i] < BPI_SIGMOID_LOWEST) {
+            a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i];
+            a[i] *= bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)exponent[i]);
+        }
+    return BPI_LOAD(a);
+}
+
 BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z)
 {
     BPI_V n, p, a = BPI_N(sigmoid_usual)(z, &n, &p);
-    if (BPI_N(is_rare)(z)) {
-        bp_real each_z[BPI_N(width)], each_a[BPI_N(width)];
-        BPI_STORE(each_z, z);
-        BPI_STORE(each_a, a);
-        BPI_N(sigmoid_rare)(each_z, n, p, each_a);
-        a = BPI_LOAD(each_a);
-    }
-    return a;
+    return BPI_N(is_rare)(z) ? BPI_N(sigmoid_rare)(z) : a;
 }
 
 /* Lane i and lane i + half added until one is left, for eight vectors at once. */
@@ -3801,7 +3813,7 @@ BPI_LOCAL void BPI_N(dots)(const int tall, const int pairs, const int neurons,
     BPI_V w_k[8], x_k[3];
     int r, m;
     w += k;
-    /* where sixteen registers hold twelve sums, three examples are what fits beside them */
+    /* of sixteen registers twelve hold sums, three the examples, and one is left for weights */
     if (tall == 3 && neurons == 4 && !pairs) {
         BPI_UNROLL
         for (r = 0; r < tall; r++)
@@ -4325,10 +4337,12 @@ BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *
 #define BPI_GRADIENT 1
 #define BPI_DESCEND 2
 
-/* A tile: as many rows of out, at most; and so many vectors wide. 8, 12 or 24 sums. */
+/* A tile: as many rows of out, at most; and so many vectors wide. 8, 12 or 24 sums. That is a line,
+ * but two for AVX-512. */
 #define BPI_HEIGHT (BPI_TILE >= 3 ? 6 : 2)
-enum { BPI_N(wides) = (BPI_TILE == 3 ? 2 : 4) / BPI_N(pair) };
-/* Examples whose coefficients for some rows stay in registers, at most. */
+enum { BPI_N(wides) = (BPI_TILE == 3 ? 2 : 4) / BPI_N(pair),
+       BPI_N(narrow_tile) = BPI_N(pair) == 1 };
+/* Examples whose coefficients are held in vectors, at most. */
 #define BPI_HELD 10
 
 /* out_ik = sum_t c_it x_tk for i < n, k < width. c_it are errors of examples by neurons: for errors
@@ -4347,7 +4361,7 @@ typedef struct BPI_N(job) {
 typedef struct BPI_N(rows) {
     int what;  /* BPI_GRADIENT while more x are to come: the sums go back to out */
     int begun; /* they start from there */
-    int far, out_far; /* x, out are still in memory rather than in a cache */
+    int far, out_far; /* of x, of out the next columns are fetched */
     size_t count, width;
     const bp_real *x[BPI_ROWS];
     uintptr_t coming; /* more of x: so many rows of it are fetched into the second cache */
@@ -4384,7 +4398,12 @@ BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int who
     bp_real *row = out;
     int r, v;
     BPI_UNROLL
-    for (r = 0; r < tall; r++, out += width, beside += width) {
+    for (r = 0; r < tall; r++) {
+        /* not behind the last, where no pointer may lead */
+        if (r > 0) {
+            out += width;
+            beside += width;
+        }
         BPI_UNROLL
         for (v = 0; v < wides; v++) {
             s[r][v] = BPI_N(finish)(what, s[r][v], out + (size_t)v * BPI_WW,
@@ -4523,23 +4542,17 @@ BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_
         BPI_N(pack)(rows->x, rows->count, columns, panel);
 }
 
-/* Where the coefficients of rows i ... i+tall-1 of out begin: as the job has them; or copies, close
- * together, if theirs lie in more pages than the processor knows at once. Eight for each x, whether
+/* Copies the coefficients of some rows of out, which are so far apart for one x and the next, close
+ * together: they lie in more pages than the processor knows at once. Eight for each x, whether
  * there are that many rows or not; but behind the last x they may not exist. */
-BPI_TARGET static const bp_real *BPI_N(coefficients)(const BPI_N(job) *job, const BPI_N(rows) *rows,
-                                                     size_t i, size_t first, size_t tall,
-                                                     bp_real *copy)
+BPI_TARGET static void BPI_N(copy_coefficients)(const bp_real *c, size_t apart, size_t count,
+                                                size_t tall, bp_real *copy)
 {
-    const int error = job->what == BPI_ERROR;
-    const bp_real *c = job->c + (error ? i * job->apart + first : i + first * job->apart);
     size_t t, r;
-    if (rows->apart == job->apart)
-        return c;
-    for (t = 1; t < rows->count; t++, c += job->apart)
+    for (t = 1; t < count; t++, c += apart, copy += 8)
         for (r = 0; r < 8; r += BPI_W)
-            BPI_STORE(copy + 8 * (t - 1) + r, BPI_LOAD(c + r));
-    memcpy(copy + 8 * (t - 1), c, tall * sizeof(bp_real));
-    return copy;
+            BPI_STORE(copy + r, BPI_LOAD(c + r));
+    memcpy(copy, c, tall * sizeof(bp_real));
 }
 
 /* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
@@ -4559,13 +4572,15 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     static void (*const errors[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(errors);
 #undef BPI_HEIGHTS
     /* no less than two lines, so that the rows of a panel are an odd number of lines apart */
-    enum { WIDE = 2 * BPI_LINE, NARROW = BPI_N(wides) * BPI_N(wide) <= (int)BPI_LINE };
-    bp_real *panel = bpi_packs(job->width, count, job->n, NARROW) ? x->panel : NULL;
+    enum { WIDE = 2 * BPI_LINE };
+    bp_real *panel = bpi_packs(job->width, count, job->n, BPI_N(narrow_tile)) ? x->panel : NULL;
     const size_t room = panel ? BPI_PANEL : 256 * 1024;
     const size_t between = panel ? BPI_LINE : 0;
     const size_t fit = (room / sizeof(bp_real) / count - between) / WIDE * WIDE;
     const int error = job->what == BPI_ERROR;
-    const int copies = NARROW && !error && count * job->apart * sizeof(bp_real) > 192 * 1024;
+    /* of the 64 pages that a processor knows, x and out need some */
+    const int copies = BPI_N(narrow_tile) && !error && count > 48 &&
+                       count * job->apart * sizeof(bp_real) > 48 * 4096;
     bp_real copy[8 * (int)BPI_ROWS];
     BPI_N(rows) rows;
     size_t i, k, columns, tall;
@@ -4587,10 +4602,14 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
             share = BPI_HEIGHT * count / job->n + 1;
         for (i = 0; i < job->n; i += tall, fetched += rows.comings) {
             tall = BPI_N(tall)(job->n - i, BPI_HEIGHT);
-            rows.c = BPI_N(coefficients)(job, &rows, i, first, tall, copy);
+            rows.c = job->c + (error ? i * job->apart + first : i + first * job->apart);
+            if (copies) {
+                BPI_N(copy_coefficients)(rows.c, job->apart, count, tall, copy);
+                rows.c = copy;
+            }
             /* in narrow tiles the next line is wanted soon; but of many x the first cache has no
              * room for it */
-            rows.far = !panel && (i == 0 || (NARROW && count <= 64));
+            rows.far = !panel && (i == 0 || (BPI_N(narrow_tile) && count <= 64));
             rows.coming = (uintptr_t)x->base +
                           ((first + fetched) * job->width + coming) * sizeof(bp_real);
             rows.comings = bpi_min(share, count - fetched);
@@ -4836,8 +4855,9 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
     BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
 }
 
-/* A vector of n numbers of some rows of out, descended upon with so few examples that registers
- * hold all coefficients c. Rows in memory are fetched so many ahead. */
+/* A vector of n numbers of some rows of out, descended upon with so few examples that all their
+ * coefficients c are in vectors beforehand: in registers, but for some of sets that have sixteen.
+ * Where out is far, the rows that come next are fetched. */
 BPI_LOCAL void BPI_N(descend_vector)(const int tall, const int count, const BPI_N(job) *job,
                                      BPI_WIDE (*c)[BPI_HELD], const bp_real *const *x, size_t k,
                                      size_t n, int far, bp_real *out)
@@ -4914,7 +4934,7 @@ BPI_DESCEND_HELD(3, 10)
 #endif
 #undef BPI_DESCEND_HELD
 
-/* As many rows of out as this is the fastest for; the job is what is left. */
+/* With few examples, all rows of out but the last few: the job is what is left. */
 BPI_TARGET static void BPI_N(descend_few)(BPI_N(job) *job, const bpi_rows *a, size_t n)
 {
     static size_t (*const held[])(const BPI_N(job) *, const bp_real *const *) = {
@@ -4929,7 +4949,7 @@ BPI_TARGET static void BPI_N(descend_few)(BPI_N(job) *job, const bpi_rows *a, si
     const size_t most = BPI_TILE < 3 ? 4 : BPI_TILE == 6 && job->width >= 128 ? BPI_HELD : 6;
     const bp_real *x[BPI_HELD];
     size_t left;
-    if (n < 2 || n > (bpi_collides(job->width) ? 4 : most))
+    if (n < 2 || n > (bpi_collides(job->width) ? 4 : most) || job->first == job->width)
         return;
     BPI_N(list_rows)(a, 0, n, x);
     left = held[n](job, x);
@@ -5159,12 +5179,13 @@ BPI_LOCAL void BPI_N(tiny_four)(const bp_real *w, size_t n, size_t rows, BPI_V a
 
 /* From the inputs to the outputs one vector after the other, none of them in memory. Lanes behind
  * the last neuron meet weights of zero in the next layer; they are numbers unless others are not.
- * Few instructions, so that the processor has the next call under way before this one ends. */
-BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out)
+ * Few instructions, so that the processor has the next call under way before this one ends; none
+ * of them a call, for which registers would have to be saved. */
+BPI_TARGET static int BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out)
 {
     const bp_layer *layer = net->layers, *end = layer + net->layer_count;
     size_t inputs, outputs = (size_t)layer->inputs;
-    BPI_V a = BPI_GET(x, outputs), z;
+    BPI_V a = BPI_GET(x, outputs), lowest = BPI_SET1(0), z, n, p;
     do {
         BPI_V s[8];
         inputs = outputs;
@@ -5181,9 +5202,15 @@ BPI_TARGET static void BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, 
                 BPI_N(fold)(s, &z);
             }
         }
-        a = BPI_N(sigmoid)(BPI_ADD(z, BPI_GET(layer->biases, outputs)));
+        z = BPI_ADD(z, BPI_GET(layer->biases, outputs));
+        /* z, where one of the two is not a number: then no z of the layers above is one */
+        lowest = BPI_MIN(lowest, z);
+        a = BPI_N(sigmoid_usual)(z, &n, &p);
     } while (++layer < end);
+    if (BPI_N(is_rare)(lowest))
+        return 0;
     BPI_PUT(out, outputs, a);
+    return 1;
 }
 
 /* A layer while it is trained: its weights twice, so that every step is one of whole vectors.

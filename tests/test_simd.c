@@ -466,12 +466,12 @@ static void test_large(void)
 
 /* ---- the sigmoid, of anything ---- */
 
-/* With no weights the pre-activations are the biases. */
+/* With no weights the pre-activations of a single layer are the biases. */
 static void compare_sigmoid(const bp_net *net, const char *what)
 {
-    static const bp_real nothing[] = { 0 };
-    const size_t n = (size_t)net->layers[0].outputs;
-    block results[SETS_MAX];
+    static const bp_real nothing[] = { 0, 0 };
+    const size_t n = (size_t)bpi_outputs(net);
+    block results[SETS_MAX], two = block_create(2 * n, 1);
     size_t i;
     int s, first;
     for (s = 0; s < set_count; s++) {
@@ -479,12 +479,15 @@ static void compare_sigmoid(const bp_net *net, const char *what)
         place(&p, net, sets[s], 1);
         results[s] = block_create(n, 1);
         CHECK(bp_predict(&p.net, nothing, 1, results[s].at) == BP_OK, "%s", what);
+        CHECK(bp_predict(&p.net, nothing, 2, two.at) == BP_OK, "%s", what);
+        CHECK_BYTES(results[s].at, two.at, n * sizeof(bp_real), "%s, %s: one against two", what,
+                    sets[s]);
         block_free(&p.parameters, what);
         for (first = 0; is_fused(sets[first]) != is_fused(sets[s]);)
             first++;
         CHECK_BYTES(results[s].at, results[first].at, n * sizeof(bp_real),
                     "sigmoid, %s: %s against %s", what, sets[s], sets[first]);
-        for (i = 0; i < n; i++) {
+        for (i = 0; i < n && net->layer_count == 1; i++) {
             const bp_real z = net->layers[0].biases[i], a = results[s].at[i];
             if (z != z ? a == a : !(a >= 0 && a <= 1))
                 CHECK(0, "%s: s(%g) = %g", sets[s], (double)z, (double)a);
@@ -492,6 +495,7 @@ static void compare_sigmoid(const bp_net *net, const char *what)
     }
     for (s = 0; s < set_count; s++)
         block_free(&results[s], what);
+    block_free(&two, what);
 }
 
 static bp_real from_bits(uint64_t bits)
@@ -501,6 +505,45 @@ static bp_real from_bits(uint64_t bits)
 #else
     return bpi_from_bits((bpi_bits)(bits >> 32));
 #endif
+}
+
+/* In any layer of a tiny network, where what is not usual is left to the other kernels. */
+static void test_tiny_sigmoid(void)
+{
+    static const int sizes[] = { 1, 3, 2, 4, 1 };
+    static const bp_real unusual[] = { BPI_SIGMOID_ZERO - 1, BPI_SIGMOID_LOWEST - 1, -BPI_REAL_MAX,
+                                       BPI_REAL_MAX };
+    size_t k, u;
+    int last;
+    for (last = 2; last <= 4; last++) {
+        bp_net *net = bp_create(sizes, last + 1, 1);
+        if (net == NULL)
+            abort();
+        compare_sigmoid(net, "a tiny network");
+        /* with so large weights even the smallest numbers show */
+        for (k = 0; k < (size_t)net->layers[0].outputs; k++) {
+            net->layers[0].biases[k] = BPI_SIGMOID_LOWEST - 1;
+            net->layers[1].weights[k] = BPI_REAL_MAX / 8;
+        }
+        compare_sigmoid(net, "a tiny network of extremes");
+        bp_randomize(net, 2);
+        for (k = 0; k < net->parameter_count; k++) {
+            const bp_real usual = net->parameters[k];
+            for (u = 0; u < sizeof unusual / sizeof *unusual; u++) {
+                net->parameters[k] = unusual[u];
+                compare_sigmoid(net, "a tiny network with an unusual parameter");
+            }
+            /* infinities, and what is not a number */
+            net->parameters[k] = BPI_REAL_MAX * 2;
+            compare_sigmoid(net, "a tiny network with an infinity");
+            net->parameters[k] = -BPI_REAL_MAX * 2;
+            compare_sigmoid(net, "a tiny network with an infinity below 0");
+            net->parameters[k] -= net->parameters[k];
+            compare_sigmoid(net, "a tiny network with no number");
+            net->parameters[k] = usual;
+        }
+        bp_free(net);
+    }
 }
 
 static void test_sigmoid(void)
@@ -571,6 +614,7 @@ int main(void)
 {
     find_sets();
     test_sigmoid();
+    test_tiny_sigmoid();
     test_rows();
     test_few();
     test_batches();
