@@ -4047,16 +4047,17 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
                                             size_t j, size_t last, uint32_t *blocks, BPI_V *seen,
                                             bp_real *out)
 {
+    /* numbers of examples that do not occur have the function of fewer */
     static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
-        NULL, BPI_N(strip1), BPI_N(strip2),
+        BPI_N(strip1), BPI_N(strip1), BPI_N(strip2),
 #if BPI_TILE >= 3
         BPI_N(strip3),
 #endif
 #if BPI_TILE == 6
-        BPI_N(strip4), NULL, BPI_N(strip6),
+        BPI_N(strip4), BPI_N(strip4), BPI_N(strip6),
 #endif
 #ifdef BPI_PAIRS
-        NULL, BPI_N(pairs4), NULL, BPI_N(pairs5), NULL, BPI_N(pairs6)
+        BPI_N(strip6), BPI_N(pairs4), BPI_N(pairs4), BPI_N(pairs5), BPI_N(pairs5), BPI_N(pairs6)
 #endif
     };
     const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
@@ -4065,7 +4066,8 @@ BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *r
     const size_t room = rows->panel && bpi_packs(inputs, n, outputs, 0) ? BPI_PANEL : 0;
     size_t i, tall;
     for (i = 0; i < n; i += tall) {
-        tall = BPI_N(examples)(n - i, rows->marks != NULL);
+        tall = bpi_min(BPI_N(examples)(n - i, rows->marks != NULL),
+                       sizeof strip / sizeof *strip - 1);
         /* rows that collide with four of weights: four, or copies, if there is room for them */
         if (bpi_collides(inputs) && tall * (inputs + BPI_LINE) * sizeof(bp_real) > room)
             tall = bpi_min(tall, 4);
