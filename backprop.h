@@ -580,9 +580,10 @@ typedef struct bpi_kernels {
      * Returns a bound of all |a_ik|. */
     bp_real (*forward)(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
                        bp_real *out);
-    /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
-    void (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a, size_t n,
-                         bp_real *delta);
+    /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. Returns a
+     * bound of all |delta_ik|. */
+    bp_real (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a,
+                            size_t n, bp_real *delta);
     /* B3: dw_jk += sum_i delta_ij a_ik; db_j likewise. Rows of delta are stride apart: the layer
      * may be some neurons of a wider one. */
     void (*gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
@@ -907,18 +908,28 @@ static bp_real bpi_largest(const bp_net *net, const bp_real *parameters)
 
 /* ---- working memory of a call ---- */
 
+/* What no magnitude exceeds. Once not a number, always not a number. */
+typedef struct bpi_bound {
+    bp_real input, error; /* of examples; of the hidden neurons with these */
+} bpi_bound;
+
+static bp_real bpi_larger(bp_real bound, bp_real other)
+{
+    return !(other <= bound) && bpi_is_number((double)bound) ? other : bound;
+}
+
 /* What a call has in its workspace. */
 typedef struct bpi_space {
     size_t rows; /* examples in flight */
     int threads;
     uint32_t *blocks; /* scratch for the kernels, for each thread */
-    bp_real *largest; /* input of each thread's examples */
-    bp_real *panels;  /* for each thread, see bpi_rows; or NULL */
-    bp_real **a;      /* a[l]: rows x outputs of layers[l] */
-    bp_real **delta;  /* delta[l]: likewise */
-    bp_real **next;   /* like a, for the example after a single one; or NULL */
-    uint8_t *marks;   /* see bpi_rows */
-    bp_real *inputs;  /* rows x n_0, for fetch */
+    bpi_bound *bounds; /* of each thread's examples */
+    bp_real *panels;   /* for each thread, see bpi_rows; or NULL */
+    bp_real **a;       /* a[l]: rows x outputs of layers[l] */
+    bp_real **delta;   /* delta[l]: likewise */
+    bp_real **next;    /* like a, for the example after a single one; or NULL */
+    uint8_t *marks;    /* see bpi_rows */
+    bp_real *inputs;   /* rows x n_0, for fetch */
     bp_real *targets;
     size_t *order;     /* a permutation of the set, or rows indices for fetch */
     bp_real *gradient; /* of a batch longer than rows, which is summed in memory; or NULL */
@@ -982,7 +993,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
     space->threads = training ? bpi_threads(training->threads) : 1;
     space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads,
                                          bpi_block_count(net) * sizeof(uint32_t));
-    space->largest = (bp_real *)bpi_take(arena, (size_t)space->threads, sizeof(bp_real));
+    space->bounds = (bpi_bound *)bpi_take(arena, (size_t)space->threads, sizeof(bpi_bound));
     space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
     space->marks = (uint8_t *)bpi_take(arena, space->rows, bpi_marks((size_t)bpi_inputs(net)));
@@ -1188,21 +1199,24 @@ static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, s
 }
 
 /* delta^L by B1, then delta^l for l = L-1 ... 1 by B2. The sum over the layer above, from which B2
- * starts, is often printed without the factor s'(z) = a (1 - a): it belongs there. */
-static void bpi_errors(const bpi_pass *pass, size_t first, size_t n)
+ * starts, is often printed without the factor s'(z) = a (1 - a): it belongs there. Returns a bound
+ * of the hidden errors. */
+static bp_real bpi_errors(const bpi_pass *pass, size_t first, size_t n)
 {
     const bp_net *net = pass->net;
     int l = net->layer_count - 1, outputs = bpi_outputs(net);
-    bp_real *delta = pass->space->delta[l] + first * (size_t)outputs;
+    bp_real *delta = pass->space->delta[l] + first * (size_t)outputs, bound = 0;
     bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs, &pass->y, first, n,
                      pass->scale, delta);
     for (; l > 0; l--) {
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
         delta = pass->space->delta[l - 1] + first * inputs;
-        bpi_kernels_of(net)->hidden_error(&net->layers[l], above,
-                                          pass->space->a[l - 1] + first * inputs, n, delta);
+        bound = bpi_larger(bound, bpi_kernels_of(net)->hidden_error(
+                                      &net->layers[l], above,
+                                      pass->space->a[l - 1] + first * inputs, n, delta));
     }
+    return bound;
 }
 
 /* ---- gradient and descent (B3, U) ---- */
@@ -1240,9 +1254,9 @@ static void bpi_pass_examples(void *context, int part, int parts)
     const bpi_pass *pass = (const bpi_pass *)context;
     const size_t first = pass->n * (size_t)part / (size_t)parts;
     const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
-    pass->space->largest[part] = bpi_forward(pass, first, last - first, part);
+    pass->space->bounds[part].input = bpi_forward(pass, first, last - first, part);
     if (pass->scale > 0)
-        bpi_errors(pass, first, last - first);
+        pass->space->bounds[part].error = bpi_errors(pass, first, last - first);
 }
 
 static void bpi_pass_neurons(void *context, int part, int parts)
@@ -1356,14 +1370,14 @@ static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, si
 {
     const bp_net *net = pass->net;
     if (pass->ahead) {
-        bpi_errors(pass, 0, n);
+        pass->space->bounds[0].error = bpi_errors(pass, 0, n);
     } else {
         bp_status status = bpi_view(net, data, pass->space, shuffled, first, n, &pass->x, &pass->y);
         if (status != BP_OK)
             return status;
         pass->x.marks = bpi_marks_for(&pass->x, n, pass->space->marks);
         pass->n = n;
-        memset(pass->space->largest, 0, (size_t)pass->space->threads * sizeof(bp_real));
+        memset(pass->space->bounds, 0, (size_t)pass->space->threads * sizeof(bpi_bound));
         bpi_share(bpi_pass_examples, pass);
     }
     *squares += bpi_squares(net, pass->space->a[net->layer_count - 1], &pass->y, n);
@@ -1456,17 +1470,6 @@ typedef struct bpi_run {
     uint64_t last_epoch; /* the last of this call */
 } bpi_run;
 
-/* No input of the pass that has been forward last is larger; at least 1. */
-static bp_real bpi_largest_input(const bpi_space *space)
-{
-    bp_real largest = 1;
-    int i;
-    for (i = 0; i < space->threads; i++)
-        if (space->largest[i] > largest)
-            largest = space->largest[i];
-    return largest;
-}
-
 /* Can a batch be descended upon without a parameter overflowing? A bound that grows with
  * every update nearly always says so; when it is used up, it is measured anew; and in the
  * end each new parameter is computed before any is stored. */
@@ -1474,24 +1477,19 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
 {
     const bp_real limit = BPI_REAL_MAX / 4;
     const bp_net *net = run->net;
-    const int last = net->layer_count - 1;
-    bp_real most = 0;
+    const bpi_space *space = run->space;
+    const bpi_rows delta = bpi_matrix(space->delta[net->layer_count - 1], bpi_outputs(net));
+    /* |delta^L_j| is at most scale |a_j - y_j|, which their squares and 1 exceed */
+    bp_real error = squares < (double)BPI_REAL_MAX ? (bp_real)(squares + 1) * run->pass.scale
+                                                   : bpi_kernels_of(net)->largest(&delta, n);
+    bp_real most, input = 1; /* hidden activations are not larger */
     int l;
-    for (l = 0; l <= last; l++) {
-        /* |dw_jk| <= n max|delta| max|a|, hidden activations are at most 1, and |delta^L_j| is
-         * at most scale |a_j - y_j|, which their squares and 1 exceed */
-        bpi_rows delta = bpi_matrix(run->space->delta[l], net->layers[l].outputs);
-        bp_real input = l == 0 ? bpi_largest_input(run->space) : 1;
-        bp_real error = l < last || squares >= (double)BPI_REAL_MAX
-                            ? bpi_kernels_of(net)->largest(&delta, n)
-                            : (bp_real)(squares + 1) * run->pass.scale;
-        bp_real bound = (bp_real)(int)n * error * input;
-        /* once not a number, always not a number: infinite sums of errors meet slopes of zero */
-        if (!(bound <= most) && bpi_is_number((double)most))
-            most = bound;
+    for (l = 0; l < space->threads; l++) {
+        error = bpi_larger(error, space->bounds[l].error);
+        input = bpi_larger(input, space->bounds[l].input);
     }
-    if (run->eta > 1)
-        most *= run->eta;
+    /* |dw_jk| <= n max|delta| max|a| */
+    most = (bp_real)(int)n * error * input * (run->eta > 1 ? run->eta : 1);
     if (!(run->largest + most < limit))
         /* far below the limit, or the end is near */
         run->largest = bpi_largest(net, net->parameters);
@@ -1500,9 +1498,9 @@ static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double square
         return 1;
     for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
-        if (!bpi_descent_is_finite(net, layer, run->space->delta[l], &x, n, run->eta))
+        if (!bpi_descent_is_finite(net, layer, space->delta[l], &x, n, run->eta))
             return 0;
-        x = bpi_matrix(run->space->a[l], layer->outputs);
+        x = bpi_matrix(space->a[l], layer->outputs);
     }
     return 1;
 }
@@ -1533,7 +1531,7 @@ static void bpi_descend_ahead(bpi_run *run)
             &net->layers[l], space->delta[l], &a, run->eta, space->blocks,
             pass->ahead ? next : NULL, out);
         if (l == 0)
-            space->largest[0] = found;
+            space->bounds[0].input = found;
         a = bpi_matrix(passed[l], net->layers[l].outputs);
         a_next = bpi_matrix(out, net->layers[l].outputs);
         a.dense = a_next.dense = 1;
@@ -2692,10 +2690,8 @@ static bp_real bpi_largest_plain(const bpi_rows *rows, size_t n)
     size_t i, k;
     for (i = 0; i < n; i++)
         for (k = 0; k < rows->stride; k++) {
-            bp_real x = bpi_row(rows, i)[k], magnitude = x < 0 ? -x : x;
-            /* once not a number, always not a number: then no comparison holds */
-            if (!(magnitude <= largest) && bpi_is_number((double)largest))
-                largest = magnitude;
+            const bp_real x = bpi_row(rows, i)[k];
+            largest = bpi_larger(largest, x < 0 ? -x : x);
         }
     return largest;
 }
@@ -2714,10 +2710,11 @@ static bp_real bpi_forward_plain(const bp_layer *layer, const bpi_rows *a, size_
     return bpi_largest_plain(a, n);
 }
 
-static void bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above, const bp_real *a,
-                                   size_t n, bp_real *delta)
+static bp_real bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above,
+                                      const bp_real *a, size_t n, bp_real *delta)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const bpi_rows all = bpi_matrix(delta, layer->inputs);
     size_t i, j, k;
     for (i = 0; i < n; i++, above += outputs, a += inputs, delta += inputs) {
         for (k = 0; k < inputs; k++)
@@ -2731,6 +2728,7 @@ static void bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above, 
             delta[k] *= slope;
         }
     }
+    return bpi_largest_plain(&all, n);
 }
 
 static void bpi_gradient_plain(const bp_layer *layer, const bp_real *delta, size_t stride,
@@ -4357,6 +4355,7 @@ typedef struct BPI_N(job) {
     bp_real *out;
     const bp_real *beside; /* for errors: a, laid out like out */
     bp_real eta;
+    BPI_WIDE *squares; /* for errors: their sum over all of these, for each place of a vector */
 } BPI_N(job);
 
 /* Some rows of out under way, and some of x, t = 0 ... count-1; all from one column on. */
@@ -4373,6 +4372,7 @@ typedef struct BPI_N(rows) {
     bp_real *out;
     const bp_real *beside;
     bp_real eta;
+    BPI_WIDE *squares;
 } BPI_N(rows);
 
 /* error: s a (1 - a); gradient: s, which began from out; descend: out - eta s; for n numbers, at
@@ -4397,6 +4397,7 @@ BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int who
                                   bp_real *out, const bp_real *beside, size_t left)
 {
     const size_t width = rows->width;
+    BPI_WIDE squares = BPI_WIDE_SET1(0);
     bp_real *row = out;
     int r, v;
     BPI_UNROLL
@@ -4411,10 +4412,14 @@ BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int who
             s[r][v] = BPI_N(finish)(what, s[r][v], out + (size_t)v * BPI_WW,
                                     beside + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left,
                                     *(const volatile bp_real *)&rows->eta);
+            if (what == BPI_ERROR)
+                squares = BPI_WIDE_ADD(squares, BPI_WIDE_MUL(s[r][v], s[r][v]));
             if (whole)
                 BPI_WIDE_STORE(out + (size_t)v * BPI_WW, s[r][v]);
         }
     }
+    if (what == BPI_ERROR)
+        *rows->squares = BPI_WIDE_ADD(*rows->squares, squares);
     if (whole)
         return;
     BPI_UNROLL
@@ -4591,6 +4596,7 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     rows.count = count;
     rows.width = job->width;
     rows.eta = job->eta;
+    rows.squares = job->squares;
     rows.apart = copies ? 8 : job->apart;
     rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
     for (k = job->first; k < job->width; k += columns) {
@@ -4630,19 +4636,28 @@ BPI_LOCAL size_t BPI_N(rows_at_once)(const bp_layer *layer, size_t n)
     return n == 1 ? 8 : n >= 64 || bytes <= 512 * 1024 ? 64 : n >= 16 ? 32 : 16;
 }
 
-/* B2, the errors of some neurons above at a time. */
-BPI_TARGET static void BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
-                                           const bp_real *a, size_t n, bp_real *delta)
+/* B2, the errors of some neurons above at a time. None is larger than 2 unless the sum of their
+ * squares exceeds 4. */
+BPI_TARGET static bp_real BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
+                                              const bp_real *a, size_t n, bp_real *delta)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
     const size_t some = BPI_N(rows_at_once)(layer, n);
-    const BPI_N(job) job = { BPI_ERROR, above, outputs, n, inputs, 0, delta, a, 0 };
+    BPI_WIDE squares = BPI_WIDE_SET1(0);
+    const BPI_N(job) job = { BPI_ERROR, above, outputs, n, inputs, 0, delta, a, 0, &squares };
     const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
-    size_t first, count;
+    const bpi_rows errors = bpi_matrix(delta, layer->inputs);
+    bp_real each[BPI_N(wide)];
+    size_t first, count, i;
+    int large = 0;
     for (first = 0; first < outputs; first += count) {
         count = bpi_min(some, outputs - first);
         BPI_N(combine_rows)(&job, &w, first, count, first + count == outputs);
     }
+    BPI_WIDE_STORE(each, squares);
+    for (i = 0; i < BPI_WW; i += BPI_W)
+        large |= BPI_ANY_NOT_LE(BPI_LOAD(each + i), BPI_SET1(4));
+    return large ? BPI_N(largest)(&errors, n) : 2;
 }
 
 /* Sums delta over the examples: added to db, or descended upon. */
@@ -4822,7 +4837,7 @@ BPI_TARGET static void BPI_N(learn_few)(const int what, const bp_layer *layer,
     }
     for (j = 0; j < outputs; j += NEURONS) {
         const size_t some = bpi_min(NEURONS, outputs - j);
-        const BPI_N(job) job = { BPI_GRADIENT, x, columns, columns, some, 0, sum, sum, 0 };
+        const BPI_N(job) job = { BPI_GRADIENT, x, columns, columns, some, 0, sum, sum, 0, NULL };
         rows.base = delta + j;
         if (what == BPI_DESCEND)
             memset(sum, 0, columns * some * sizeof(bp_real));
@@ -4848,7 +4863,7 @@ BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *del
                                        const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
 {
     const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const BPI_N(job) job = { BPI_GRADIENT, delta, stride, outputs, inputs, 0, dw, dw, 0 };
+    const BPI_N(job) job = { BPI_GRADIENT, delta, stride, outputs, inputs, 0, dw, dw, 0, NULL };
     if (BPI_N(turns_sums)(layer, n)) {
         BPI_N(learn_few)(BPI_GRADIENT, layer, delta, stride, a, n, dw, db, 0);
         return;
@@ -4969,7 +4984,7 @@ BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delt
      * examples to be faster than to count zeros too */
     const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
     const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
-    BPI_N(job) job = { BPI_DESCEND, delta, stride, outputs, inputs, first, w, w, eta };
+    BPI_N(job) job = { BPI_DESCEND, delta, stride, outputs, inputs, first, w, w, eta, NULL };
     if (BPI_N(turns_sums)(layer, n)) {
         BPI_N(learn_few)(BPI_DESCEND, layer, delta, stride, a, n, w, layer->biases, eta);
         return;
