@@ -580,6 +580,9 @@ typedef struct bpi_kernels {
      * Returns a bound of all |a_ik|. */
     bp_real (*forward)(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
                        bp_real *out);
+    /* B1, as bpi_output_error. */
+    void (*output_error)(const bp_real *a, const bpi_rows *y, size_t first, size_t n, bp_real scale,
+                         bp_real *delta);
     /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. Returns a
      * bound of all |delta_ik|. */
     bp_real (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a,
@@ -1182,10 +1185,11 @@ static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y
 }
 
 /* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) for n examples, their targets from row first on */
-static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, size_t first,
-                             size_t n, bp_real scale, bp_real *delta)
+static void bpi_output_error(const bp_real *a, const bpi_rows *y, size_t first, size_t n,
+                             bp_real scale, bp_real *delta)
 {
-    int j;
+    const size_t outputs = y->stride;
+    size_t j;
     for (; n > 0; n--, first++, a += outputs, delta += outputs) {
         const bp_real *target = bpi_row(y, first);
         for (j = 0; j < outputs; j++) {
@@ -1204,10 +1208,15 @@ static void bpi_output_error(int outputs, const bp_real *a, const bpi_rows *y, s
 static bp_real bpi_errors(const bpi_pass *pass, size_t first, size_t n)
 {
     const bp_net *net = pass->net;
-    int l = net->layer_count - 1, outputs = bpi_outputs(net);
-    bp_real *delta = pass->space->delta[l] + first * (size_t)outputs, bound = 0;
-    bpi_output_error(outputs, pass->space->a[l] + first * (size_t)outputs, &pass->y, first, n,
-                     pass->scale, delta);
+    int l = net->layer_count - 1;
+    const size_t outputs = (size_t)bpi_outputs(net);
+    const bp_real *a = pass->space->a[l] + first * outputs;
+    bp_real *delta = pass->space->delta[l] + first * outputs, bound = 0;
+    /* a few are done before a vector's last part could be read back */
+    if (n * outputs < 64)
+        bpi_output_error(a, &pass->y, first, n, pass->scale, delta);
+    else
+        bpi_kernels_of(net)->output_error(a, &pass->y, first, n, pass->scale, delta);
     for (; l > 0; l--) {
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
@@ -2791,6 +2800,7 @@ static const bpi_kernels bpi_kernels_plain = {
     BPI_FUSED,
     bpi_fma,
     bpi_forward_plain,
+    bpi_output_error,
     bpi_hidden_error_plain,
     bpi_gradient_plain,
     bpi_descend_plain,
@@ -4636,6 +4646,26 @@ BPI_LOCAL size_t BPI_N(rows_at_once)(const bp_layer *layer, size_t n)
     return n == 1 ? 8 : n >= 64 || bytes <= 512 * 1024 ? 64 : n >= 16 ? 32 : 16;
 }
 
+/* B1. Where targets are one behind the other, they are a single row. */
+BPI_TARGET static void BPI_N(output_error)(const bp_real *a, const bpi_rows *y, size_t first,
+                                           size_t n, bp_real scale, bp_real *delta)
+{
+    const size_t width = y->index ? y->stride : n * y->stride;
+    const BPI_WIDE scales = BPI_WIDE_SET1(scale), one = BPI_WIDE_SET1(1);
+    size_t i, j;
+    for (i = 0; i < n; i += width / y->stride, a += width, delta += width) {
+        const bp_real *target = bpi_row(y, first + i);
+        for (j = 0; j < width; j += BPI_WW) {
+            const size_t left = width - j;
+            const BPI_WIDE a_j = BPI_N(wide_load)(a + j, left);
+            const BPI_WIDE slope = BPI_WIDE_MUL(BPI_WIDE_SUB(one, a_j), a_j);
+            BPI_WIDE error = BPI_WIDE_SUB(a_j, BPI_N(wide_load)(target + j, left));
+            error = BPI_WIDE_MUL(error, scales);
+            BPI_N(wide_store)(delta + j, left, BPI_WIDE_MUL(error, slope));
+        }
+    }
+}
+
 /* B2, the errors of some neurons above at a time. None is larger than 2 unless the sum of their
  * squares exceeds 4. */
 BPI_TARGET static bp_real BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
@@ -5412,6 +5442,7 @@ static const bpi_kernels BPI_N(kernels) = {
     BPI_SET_FUSED,
     BPI_N(fma),
     BPI_N(forward),
+    BPI_N(output_error),
     BPI_N(hidden_error),
     BPI_N(gradient),
     BPI_N(descend),
