@@ -4399,7 +4399,7 @@ BPI_LOCAL BPI_WIDE BPI_N(finish)(const int what, BPI_WIDE s, const bp_real *out,
     return s;
 }
 
-/* The sums of a row of a tile, which is at out; the squares of errors are added up. That eta is read
+/* The sums of a row of a tile, which is at out; squares of errors are added up. That eta is read
  * anew for each vector makes them be put away one by one, while the next tile is begun: up to 5 %
  * faster on Zen 4. */
 BPI_LOCAL void BPI_N(finish_row)(const int wides, const int whole, const int what, BPI_WIDE *s,
@@ -4580,12 +4580,11 @@ BPI_TARGET static void BPI_N(copy_coefficients)(const bp_real *c, size_t apart, 
     memcpy(copy, c, tall * sizeof(bp_real));
 }
 
-/* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
- * second cache, or fit where they are packed, while they meet some rows of out after the other. Of
- * weights, what comes next is fetched meanwhile, in the width of these columns: further ones, or
- * further rows. */
-BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
-                                           size_t count, int last)
+/* The rows of x that are listed, at columns k ... k+columns-1, into one row of out after the other.
+ * Each time some lines of x are fetched that come after these: from `coming` on, so many rows. */
+BPI_TARGET static void BPI_N(combine_columns)(const BPI_N(job) *job, BPI_N(rows) *rows,
+                                              size_t first, size_t k, size_t columns, int packed,
+                                              const bp_real *x, size_t coming, size_t share)
 {
 #if BPI_TILE >= 3
 #define BPI_HEIGHTS(name)                                                                         \
@@ -4596,53 +4595,65 @@ BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows
     static void (*const combine[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(combine);
     static void (*const errors[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(errors);
 #undef BPI_HEIGHTS
+    const size_t count = rows->count, width = job->width;
+    const int error = job->what == BPI_ERROR;
+    /* of the 64 pages that a processor knows, x and out need some */
+    const int copies = BPI_N(narrow_tile) && !error && count > 48 &&
+                       count * job->apart * sizeof(bp_real) > 48 * 4096;
+    bp_real copy[8 * (int)BPI_ROWS];
+    size_t i, tall, fetched = 0;
+    rows->apart = copies ? 8 : job->apart;
+    for (i = 0; i < job->n; i += tall, fetched += rows->comings) {
+        tall = BPI_N(tall)(job->n - i, BPI_HEIGHT);
+        rows->c = job->c + (error ? i * job->apart + first : i + first * job->apart);
+        if (copies) {
+            BPI_N(copy_coefficients)(rows->c, job->apart, count, tall, copy);
+            rows->c = copy;
+        }
+        /* in narrow tiles the next line is wanted soon; but of many x the first cache has no room
+         * for it */
+        rows->far = !packed && (i == 0 || (BPI_N(narrow_tile) && count <= 64));
+        rows->coming = (uintptr_t)x + ((first + fetched) * width + coming) * sizeof(bp_real);
+        rows->comings = bpi_min(share, count - fetched);
+        rows->out = job->out + i * width + k;
+        rows->beside = job->beside + i * width + k;
+        (error ? errors : combine)[tall](rows, columns);
+    }
+}
+
+/* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
+ * second cache, or fit where they are packed, while they meet some rows of out after the other. Of
+ * weights, what comes next is fetched meanwhile, in the width of these columns: further ones, or
+ * further rows. */
+BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
+                                           size_t count, int last)
+{
     /* no less than two lines, so that the rows of a panel are an odd number of lines apart */
     enum { WIDE = 2 * BPI_LINE };
     bp_real *panel = bpi_packs(job->width, count, job->n, BPI_N(narrow_tile)) ? x->panel : NULL;
     const size_t room = panel ? BPI_PANEL : 256 * 1024;
     const size_t between = panel ? BPI_LINE : 0;
     const size_t fit = (room / sizeof(bp_real) / count - between) / WIDE * WIDE;
-    const int error = job->what == BPI_ERROR;
-    /* of the 64 pages that a processor knows, x and out need some */
-    const int copies = BPI_N(narrow_tile) && !error && count > 48 &&
-                       count * job->apart * sizeof(bp_real) > 48 * 4096;
-    bp_real copy[8 * (int)BPI_ROWS];
     BPI_N(rows) rows;
-    size_t i, k, columns, tall;
+    size_t k, columns;
     rows.what = last ? job->what : BPI_GRADIENT;
     rows.begun = first > 0 || job->what == BPI_GRADIENT;
     rows.count = count;
     rows.width = job->width;
     rows.eta = job->eta;
     rows.squares = job->squares;
-    rows.apart = copies ? 8 : job->apart;
     rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
     for (k = job->first; k < job->width; k += columns) {
-        size_t coming = k + fit, share = 0, fetched = 0;
+        size_t coming = k + fit, share = 0;
         columns = bpi_min(fit, job->width - k);
         BPI_N(list_x)(&rows, x, first, k, columns, panel);
         if (coming >= job->width)
             coming = count * job->width;
         /* not for a few examples, which have done with these rows too soon for it to pay */
-        if (error && job->n >= 6 && (!last || coming < job->width))
+        if (job->what == BPI_ERROR && job->n >= 6 && (!last || coming < job->width))
             share = BPI_HEIGHT * count / job->n + 1;
-        for (i = 0; i < job->n; i += tall, fetched += rows.comings) {
-            tall = BPI_N(tall)(job->n - i, BPI_HEIGHT);
-            rows.c = job->c + (error ? i * job->apart + first : i + first * job->apart);
-            if (copies) {
-                BPI_N(copy_coefficients)(rows.c, job->apart, count, tall, copy);
-                rows.c = copy;
-            }
-            /* in narrow tiles the next line is wanted soon; but of many x the first cache has no
-             * room for it */
-            rows.far = !panel && (i == 0 || (BPI_N(narrow_tile) && count <= 64));
-            rows.coming = (uintptr_t)x->base +
-                          ((first + fetched) * job->width + coming) * sizeof(bp_real);
-            rows.comings = bpi_min(share, count - fetched);
-            rows.out = job->out + i * job->width + k;
-            rows.beside = job->beside + i * job->width + k;
-            (error ? errors : combine)[tall](&rows, columns);
-        }
+        BPI_N(combine_columns)(job, &rows, first, k, columns, panel != NULL, x->base, coming,
+                               share);
     }
 }
 
