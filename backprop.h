@@ -911,11 +911,12 @@ static bp_real bpi_largest(const bp_net *net, const bp_real *parameters)
 
 /* ---- working memory of a call ---- */
 
-/* What no magnitude exceeds. Once not a number, always not a number. */
+/* What is not less in magnitude than any input of some examples, and any hidden error. */
 typedef struct bpi_bound {
-    bp_real input, error; /* of examples; of the hidden neurons with these */
+    bp_real input, error;
 } bpi_bound;
 
+/* The larger of two; once not a number, always not a number. */
 static bp_real bpi_larger(bp_real bound, bp_real other)
 {
     return !(other <= bound) && bpi_is_number((double)bound) ? other : bound;
@@ -923,9 +924,9 @@ static bp_real bpi_larger(bp_real bound, bp_real other)
 
 /* What a call has in its workspace. */
 typedef struct bpi_space {
-    size_t rows; /* examples in flight */
+    size_t rows;       /* examples in flight */
     int threads;
-    uint32_t *blocks; /* scratch for the kernels, for each thread */
+    uint32_t *blocks;  /* scratch for the kernels, for each thread */
     bpi_bound *bounds; /* of each thread's examples */
     bp_real *panels;   /* for each thread, see bpi_rows; or NULL */
     bp_real **a;       /* a[l]: rows x outputs of layers[l] */

@@ -796,6 +796,40 @@ static void test_overflow_of_few(void)
     bp_free(before);
 }
 
+/* Two large weights above that cancel: the errors of their hidden neurons, wherever these are, are
+ * the only large numbers of a batch. Whether a rate is too high depends on them alone. */
+static void test_large_errors(const char *set)
+{
+    enum { HIDDEN_NEURONS = 45, EXAMPLES = 20 };
+    static const int widths[] = { 3, HIDDEN_NEURONS, 1 };
+    static const int batches[] = { 1, 2, 10, 20 };
+    static const double rates[] = { 1e-3, 1e3 };
+    static bp_real in[EXAMPLES * 3], out[EXAMPLES];
+    bp_net *net = create(widths, 3, 1), *before;
+    size_t i, b, r;
+    int j;
+    for (i = 0; i < EXAMPLES * 3; i++)
+        in[i] = 1;
+    for (j = 0; j + 1 < HIDDEN_NEURONS && bp_use_simd(net, set) == BP_OK; j++)
+        for (b = 0; b < sizeof batches / sizeof *batches; b++)
+            for (r = 0; r < 2; r++) {
+                const bp_data data = { (size_t)batches[b], in, out, NULL, NULL };
+                const bp_training training = settings(1, data.count, rates[r]);
+                bp_status status;
+                memset(net->parameters, 0, net->parameter_count * sizeof(bp_real));
+                net->layers[1].weights[j] = (bp_real)(LARGEST / 5);
+                net->layers[1].weights[j + 1] = (bp_real)(LARGEST / -5);
+                before = bp_clone(net);
+                status = bp_train(net, &data, &training);
+                CHECK(status == (r ? BP_DIVERGED : BP_OK), "%s, hidden error %d, batch %d: %s", set,
+                      j, batches[b], bp_status_string(status));
+                if (r)
+                    check_same_parameters(net, before, "hidden errors too large");
+                bp_free(before);
+            }
+    bp_free(net);
+}
+
 /* Inputs of zero keep the weights where they are, and only the biases would overflow; and a network
  * that has lost a parameter is not trained at all. */
 static void test_lost_parameters(void)
@@ -1138,6 +1172,12 @@ int main(void)
     test_bad_numbers_when_reading();
     test_overflow();
     test_overflow_of_few();
+    test_large_errors("plain");
+    test_large_errors("sse2");
+    test_large_errors("avx2");
+    test_large_errors("avx512");
+    test_large_errors("neon");
+    test_large_errors("wasm");
     test_lost_parameters();
     test_tiny();
 #ifdef BACKPROP_DOUBLE
