@@ -4384,6 +4384,7 @@ typedef struct BPI_N(rows) {
     const bp_real *beside;
     bp_real eta;
     BPI_WIDE *squares;
+    bp_real copy[8 * (int)BPI_ROWS]; /* see copy_coefficients */
 } BPI_N(rows);
 
 /* error: s a (1 - a); gradient: s, which began from out; descend: out - eta s; for n numbers, at
@@ -4601,15 +4602,14 @@ BPI_TARGET static void BPI_N(combine_columns)(const BPI_N(job) *job, BPI_N(rows)
     /* of the 64 pages that a processor knows, x and out need some */
     const int copies = BPI_N(narrow_tile) && !error && count > 48 &&
                        count * job->apart * sizeof(bp_real) > 48 * 4096;
-    bp_real copy[8 * (int)BPI_ROWS];
     size_t i, tall, fetched = 0;
     rows->apart = copies ? 8 : job->apart;
     for (i = 0; i < job->n; i += tall, fetched += rows->comings) {
         tall = BPI_N(tall)(job->n - i, BPI_HEIGHT);
         rows->c = job->c + (error ? i * job->apart + first : i + first * job->apart);
         if (copies) {
-            BPI_N(copy_coefficients)(rows->c, job->apart, count, tall, copy);
-            rows->c = copy;
+            BPI_N(copy_coefficients)(rows->c, job->apart, count, tall, rows->copy);
+            rows->c = rows->copy;
         }
         /* in narrow tiles the next line is wanted soon; but of many x the first cache has no room
          * for it */
