@@ -4582,8 +4582,9 @@ BPI_TARGET static void BPI_N(copy_coefficients)(const bp_real *c, size_t apart, 
     memcpy(copy, c, tall * sizeof(bp_real));
 }
 
-/* The rows of x that are listed, at columns k ... k+columns-1, into one row of out after the other.
- * Each time some lines of x are fetched that come after these: from `coming` on, so many rows. */
+/* The rows of x that are listed, at columns k ... k+columns-1, into some rows of out after the
+ * other. Each time `share` rows of what x brings next are fetched: it begins `coming` behind the
+ * first of these. */
 BPI_TARGET static void BPI_N(combine_columns)(const BPI_N(job) *job, BPI_N(rows) *rows,
                                               size_t first, size_t k, size_t columns, int packed,
                                               const bp_real *x, size_t coming, size_t share)
