@@ -173,8 +173,11 @@
  *
  * Whatever can fail returns a bp_status, or NULL from bp_create and bp_clone. The library
  * never prints, exits, or asserts on your data. A failed call leaves its arguments as
- * they were, except that bp_train leaves the network at the last finite parameters it
- * reached: before each update it makes sure that no parameter will overflow.
+ * they were, except that bp_train keeps the updates it made. BP_DIVERGED comes right after
+ * the update that made a parameter not finite, or before one if the cost is not finite;
+ * such parameters are then in the network, but bp_save refuses them, so that the last good
+ * file stays. If the cost is not finite because an input or a target is not, the status is
+ * BP_INVALID_DATA instead.
  *
  *
  * >>threads
@@ -185,7 +188,8 @@
  * bp_save with its own path); a call that takes bp_net * wants that network for itself.
  *
  * bp_train shares each batch among threads of its own when compiled with OpenMP (-fopenmp)
- * or given BACKPROP_PARALLEL: the examples on the way forward, the neurons for the update.
+ * or given BACKPROP_PARALLEL: neurons of each layer, on the way forward and for the update,
+ * and examples for the last layer and the errors.
  * Batches too small to gain by it stay on one thread, as everything else does.
  *
  *
@@ -276,7 +280,8 @@ typedef enum bp_status {
     BP_IO_ERROR,         /* the file could not be opened, read, written or renamed */
     BP_BAD_FILE,         /* not a network, cut short, damaged, or of an unknown version */
     BP_DIVERGED,         /* the cost or a parameter is no longer finite */
-    BP_STOPPED           /* the progress callback asked to stop */
+    BP_STOPPED,          /* the progress callback asked to stop */
+    BP_INVALID_DATA      /* an input or a target is not finite */
 } bp_status;
 
 /* One layer of weights, l = 1 ... L. The pointers lead into bp_net.parameters. */
@@ -296,7 +301,7 @@ typedef struct bp_net {
     uint64_t epochs_trained; /* whole epochs bp_train has done; saved in files */
     void *owned;             /* private: the block that bp_free frees */
     const struct bpi_kernels *kernels; /* private: the inner loops for this machine */
-    int tiny;                /* private: a vector holds any layer */
+    int widest;              /* private: neurons of the widest hidden layer */
 } bp_net;
 
 /* A set of examples: two matrices, or, where inputs is NULL, a source that fills a
@@ -373,7 +378,8 @@ BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t co
                              bp_real *outputs);
 
 /* Mean cost (C) and correct answers over data, into *result. Fails as bp_predict does,
- * with what fetch returned, and with BP_DIVERGED if the cost is not finite. */
+ * with what fetch returned, and, if the cost is not finite, with BP_INVALID_DATA where an
+ * input or a target is not, else with BP_DIVERGED. */
 BPI_API bp_status bp_evaluate(const bp_net *net, const bp_data *data, bp_evaluation *result);
 
 /* ---- learning ---- */
@@ -388,8 +394,8 @@ BPI_API bp_status bp_gradient(const bp_net *net, const bp_data *data, bp_real *g
 BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rate);
 
 /* Gradient descent over data for training->epochs epochs. Fails as bp_gradient does, with
- * BP_DIVERGED before an update that is not finite, and with BP_STOPPED when on_progress asks
- * for it: the updates made are kept, the epoch under way is not counted. */
+ * BP_DIVERGED after an update that made a parameter not finite, and with BP_STOPPED when
+ * on_progress asks for it: the updates made are kept, the epoch under way is not counted. */
 BPI_API bp_status bp_train(bp_net *net, const bp_data *data, const bp_training *training);
 
 /* Compares bp_gradient with central differences of the cost, one parameter after the other:
@@ -534,26 +540,32 @@ static void bpi_openmp(int parts, void (*task)(void *context, int part, int part
 #ifdef BACKPROP_DOUBLE
 #define BPI_REAL_MAX DBL_MAX
 #define BPI_REAL_NAME "double"
+#define BPI_EXPONENT_BIAS 1023
+#define BPI_MANTISSA_BITS 52
 typedef int64_t bpi_bits;
 #else
 #define BPI_REAL_MAX FLT_MAX
 #define BPI_REAL_NAME "float"
+#define BPI_EXPONENT_BIAS 127
+#define BPI_MANTISSA_BITS 23
 typedef int32_t bpi_bits;
 #endif
 
 enum {
     BPI_LANES = 32 / (int)sizeof(bp_real), /* partial sums of a dot product: 8 or 4 */
-    BPI_LINE = 64 / (int)sizeof(bp_real),  /* numbers in a cache line */
 #ifdef BACKPROP_NO_SIMD
     BPI_ALIGN = 8, /* enough for anything in here: small machines have no memory to give away */
 #else
     BPI_ALIGN = 64, /* a cache line */
 #endif
-    BPI_ROWS = 256,                        /* examples in flight at once, at most */
-    BPI_FEW = 32,                          /* inputs of a layer whose weights are turned, at most */
-    BPI_PANEL = 128 * 1024,                /* bytes of room to pack inputs in, see bpi_rows */
-    BPI_TINY = 8,                          /* layers of a tiny network, at most */
-    BPI_STACK = 4096                       /* bytes bp_predict takes from the stack */
+    BPI_HEIGHT = 8,  /* examples in a tile, at most */
+    BPI_ROWS = 256,  /* examples in flight at once, at most */
+#ifdef BACKPROP_NO_SIMD
+    BPI_PREDICTED = 1, /* examples predicted at once, at most: small code */
+#else
+    BPI_PREDICTED = BPI_ROWS,
+#endif
+    BPI_STACK = 4096 /* bytes bp_predict takes from the stack for one example */
 };
 
 /* A matrix whose rows are examples, perhaps taken in another order: row i starts at
@@ -562,67 +574,95 @@ typedef struct bpi_rows {
     const bp_real *base;
     size_t stride;
     const size_t *index;
-    size_t ahead; /* rows that exist, those of the next batches included: worth fetching early */
-    /* NULL; or, where many inputs are zero, bpi_marks(stride) bytes a row, which forward fills for
-     * descend: 1 for each block that is not all zero */
-    uint8_t *marks;
-    bp_real *panel; /* NULL; or room of BPI_PANEL bytes for kernels to copy rows to, or columns */
-    int dense;      /* activations, which are never zero and at most 1 */
+    const uint8_t *marks; /* NULL; or, where many inputs are zero, bpi_blocks(stride) bytes a row:
+                             1 for each block of BPI_LANES inputs that is not all zero */
 } bpi_rows;
 
-/* The inner loops. */
+/* What a thread's panels and kernels work in. */
+typedef struct bpi_scratch {
+    uint32_t *blocks;     /* a list of blocks of inputs; or NULL */
+    const bp_real **list; /* rows that a tile reads, */
+    size_t *places;       /* and where their coefficients are */
+    bp_real *panel;       /* copies of rows that would crowd each other out of the cache; or NULL */
+    int bad;              /* an update made a parameter not finite */
+} bpi_scratch;
+
+/* z = W a + b for one tile of examples, still without s. */
+typedef struct bpi_dot_job {
+    size_t rows;                  /* examples */
+    const bp_real *a[BPI_HEIGHT]; /* their inputs; behind the last the last again */
+    bp_real *out[BPI_HEIGHT];     /* where their outputs go, likewise */
+    const bp_real *w, *b;         /* of the first of some neurons */
+    size_t inputs, neurons;
+    const uint32_t *blocks;       /* the blocks of inputs that count; NULL: all */
+    size_t block_count;
+    int prefetch;                 /* the weights are in memory: fetch the next ones */
+} bpi_dot_job;
+
+/* What becomes of a sum s: s a (1 - a) for B2; out + s for B3; out - eta s for B3 and U in one. */
+enum { BPI_ERROR, BPI_ADD, BPI_DESCEND };
+
+/* out[r][k] = f(sum_t c[t][r] x[t][k]) for a tile of rows r and all columns k. */
+typedef struct bpi_axpy_job {
+    int f;
+    int accumulate;           /* sums start from out, not from zero */
+    int prefetch;             /* out is in memory: fetch its next rows */
+    size_t rows, columns, count;
+    const bp_real *const *x;  /* count rows */
+    const bp_real *c;         /* c[t][r] is c[c_at[t] + r * c_row] */
+    const size_t *c_at;       /* c_term apart, unless some are left out */
+    size_t c_term, c_row;
+    bp_real *out;             /* rows ldo apart */
+    const bp_real *a;         /* for BPI_ERROR: activations, laid out as out */
+    size_t ldo;
+    bp_real eta;
+} bpi_axpy_job;
+
+/* An instruction set: its micro-kernels, and the sizes of their tiles. Those that return an int
+ * say whether they made a parameter that is not finite. */
 typedef struct bpi_kernels {
     const char *name;
-    int fused; /* multiply-adds are rounded once */
-    bp_real (*fma)(bp_real a, bp_real b, bp_real c); /* a b + c as the others compute it */
-    /* F1, F2: out_ij = s(sum_k w_jk a_ik + b_j) for examples i < n and neurons j. blocks has room
-     * for bpi_block_count numbers: which blocks of inputs are not all zero, and in front how many.
-     * Returns a bound of all |a_ik|. */
-    bp_real (*forward)(const bp_layer *layer, const bpi_rows *a, size_t n, uint32_t *blocks,
-                       bp_real *out);
-    /* B1, as bpi_output_error. */
-    void (*output_error)(const bp_real *a, const bpi_rows *y, size_t first, size_t n, bp_real scale,
-                         bp_real *delta);
-    /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. Returns a
-     * bound of all |delta_ik|. */
-    bp_real (*hidden_error)(const bp_layer *layer, const bp_real *above, const bp_real *a,
-                            size_t n, bp_real *delta);
-    /* B3: dw_jk += sum_i delta_ij a_ik; db_j likewise. Rows of delta are stride apart: the layer
-     * may be some neurons of a wider one. */
-    void (*gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
-                     const bpi_rows *a, size_t n, bp_real *dw, bp_real *db);
-    /* B3 and U in one: w_jk -= eta sum_i delta_ij a_ik; b_j likewise. */
-    void (*descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
-                    const bpi_rows *a, size_t n, bp_real eta);
-    /* B3 and U for one example, and at once, unless next is NULL, F1 and F2 for the next with the
-     * new weights: one pass over them for what else takes two. blocks, out and what is returned are
-     * forward's. */
-    bp_real (*descend_ahead)(const bp_layer *layer, const bp_real *delta, const bpi_rows *a,
-                             bp_real eta, uint32_t *blocks, const bpi_rows *next, bp_real *out);
-    /* U: parameters -= eta gradient. */
-    void (*update)(bp_real *parameters, const bp_real *gradient, size_t count, bp_real eta);
-    /* The largest magnitude in n rows, or 2 if all are smaller; larger than any number if one is
-     * not finite. */
-    bp_real (*largest)(const bpi_rows *rows, size_t n);
-    /* For networks that bpi_is_tiny says they are for; or NULL. The outputs for an example. 0, and
-     * nothing done, if they are for the other kernels to compute. */
-    int (*predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out);
-    /* n updates, one example each, the squares added to *squares. 0, and nothing done, if these or
-     * a parameter would not stay finite (or it is for the other kernels to say). */
-    int (*descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y, size_t n,
-                        bp_real scale, bp_real eta, double *squares);
+    int fused;          /* multiply-adds are rounded once */
+    int skips_zeros;    /* it pays to leave out blocks of zeros in batches */
+    size_t dot_rows;    /* examples of a tile of dot, at most */
+    size_t dot_neurons; /* neurons that dot needs, at least */
+    size_t axpy_columns; /* columns of a tile of axpy */
+    bp_real (*fma)(bp_real a, bp_real b, bp_real c);
+    void (*dot)(const bpi_dot_job *tile);
+    void (*dot_narrow)(const bpi_dot_job *tile); /* for few neurons: up to BPI_LANES examples */
+    int (*axpy)(bpi_axpy_job *tile); /* of the rows it takes some, and says how many */
+    void (*activate)(bp_real *z, size_t count);  /* F2, in place */
+    void (*output_error)(const bp_real *a, const bp_real *y, size_t count, bp_real scale,
+                         bp_real *delta);        /* B1 */
+    void (*mark)(const bp_real *a, size_t blocks, uint8_t *marks); /* see bpi_rows */
+    /* F1, F2 for one example: room is how many numbers out has room for */
+    void (*forward_one)(const bp_layer *layer, const bp_real *a, uint32_t *blocks, bp_real *out,
+                        size_t room);
+    /* B3, U for one example, and F1, F2 for the next unless it is NULL; or no function */
+    int (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
+                       uint32_t *blocks, const bp_real *next, bp_real *out, size_t room);
 } bpi_kernels;
 
 /* The things the machine room (>>machine) provides. */
+typedef struct bpi_arena bpi_arena;
 static bp_real bpi_fma(bp_real a, bp_real b, bp_real c);      /* a*b + c, rounded once */
 static bp_real bpi_sigmoid(bp_real z);                        /* F2 for one neuron */
 static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this machine's best */
-static const bpi_kernels *bpi_choose_kernels(void); /* for a new network */
+static const bpi_kernels *bpi_choose_kernels(void);           /* for a new network */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net);
-static void bpi_note_layer(bp_net *net, int l); /* its widths are known */
-static int bpi_is_tiny(const bp_net *net);
-/* Is bpi_rows.panel of use? Sooner where a tile is narrow: it reads a single line of each row. */
-static int bpi_packs(size_t inputs, size_t rows, size_t neurons, int narrow);
+static void bpi_scratch_place(bpi_scratch *scratch, bpi_arena *arena, const bp_net *net,
+                              size_t rows);
+static int bpi_lists_zeros(const bp_net *net); /* are its inputs many enough? */
+static void bpi_forward_panel(const bpi_kernels *kernels, const bp_layer *layer, const bpi_rows *a,
+                              size_t n, const bpi_scratch *scratch, bp_real *out, size_t ldo);
+static void bpi_hidden_error(const bpi_kernels *kernels, const bp_layer *layer,
+                             const bp_real *above, const bp_real *a, size_t n,
+                             const bpi_scratch *scratch, bp_real *delta);
+static int bpi_gradient_panel(const bpi_kernels *kernels, int f, const bp_layer *layer,
+                              const bp_real *delta, size_t ld, const bpi_rows *a, size_t n,
+                              bp_real eta, const bpi_scratch *scratch, bp_real *w, bp_real *b);
+static int bpi_update(const bpi_kernels *kernels, bp_real *parameters, const bp_real *gradient,
+                      size_t count, bp_real eta);
 
 /* Bytes to predict with that many rows at once. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows);
@@ -630,37 +670,40 @@ static size_t bpi_predict_size(const bp_net *net, size_t rows);
 /* ---- memory: one block, carved into aligned arrays ---- */
 
 /* With base NULL nothing is carved, only the size is counted. */
-typedef struct bpi_arena {
-    unsigned char *base;
-    size_t used; /* 0 after an overflow */
-    int overflow; /* the size does not fit in size_t */
-} bpi_arena;
+struct bpi_arena {
+    unsigned char *base; /* aligned */
+    size_t used;         /* with what it may take to align; 0 when it exceeds the limit */
+    size_t limit;        /* bytes there are */
+    int full;
+};
 
-/* Room for count items of size bytes, aligned to BPI_ALIGN. */
+static bpi_arena bpi_arena_at(void *memory, size_t limit)
+{
+    const size_t mask = BPI_ALIGN - 1;
+    bpi_arena arena = { NULL, BPI_ALIGN - 1, 0, 0 };
+    arena.limit = limit;
+    arena.full = limit < mask;
+    if (memory)
+        arena.base = (unsigned char *)memory + ((mask + 1 - ((uintptr_t)memory & mask)) & mask);
+    return arena;
+}
+
+/* Room for count items of size bytes, aligned to BPI_ALIGN; NULL also if there is none. */
 static void *bpi_take(bpi_arena *arena, size_t count, size_t size)
 {
-    const size_t limit = (size_t)-1 - 2 * BPI_ALIGN, half = (size_t)1 << 4 * sizeof(size_t);
-    size_t misaligned = (size_t)((uintptr_t)arena->base + arena->used) % BPI_ALIGN;
-    size_t skip = arena->base && misaligned ? BPI_ALIGN - misaligned : 0;
-    void *place;
+    const size_t half = (size_t)1 << 4 * sizeof(size_t), mask = BPI_ALIGN - 1;
+    const size_t offset = arena->used - mask;
     /* divisions take long: two halves of a word have a product that fits */
-    if (arena->overflow || arena->used > limit ||
-        ((count | size) >= half && count && size > limit / count) ||
-        count * size > limit - arena->used) {
-        arena->overflow = 1;
+    if (arena->full ||
+        ((count | size) >= half && count && size > (size_t)-1 / count) ||
+        count * size > arena->limit - mask ||
+        ((count * size + mask) & ~mask) > arena->limit - arena->used) {
+        arena->full = 1;
         arena->used = 0;
         return NULL;
     }
-    place = arena->base ? arena->base + arena->used + skip : NULL;
-    /* When counting, every array may need the full skip. */
-    arena->used += count * size + (arena->base ? skip : BPI_ALIGN - 1);
-    return place;
-}
-
-static bpi_arena bpi_arena_at(void *memory)
-{
-    bpi_arena arena = { (unsigned char *)memory, 0, 0 };
-    return arena;
+    arena->used += (count * size + mask) & ~mask;
+    return arena->base ? arena->base + offset : NULL;
 }
 
 /* NULL for 0 bytes, which is how sizes say that they overflow. */
@@ -761,12 +804,13 @@ static void bpi_net_set_layer(bp_net *net, int l, int inputs, int outputs)
     layer->outputs = outputs;
     layer->weights = start;
     layer->biases = start + (size_t)inputs * (size_t)outputs;
-    bpi_note_layer(net, l);
+    if (l > 0 && inputs > net->widest)
+        net->widest = inputs;
 }
 
 static size_t bpi_net_bytes(int layer_count, size_t parameter_count)
 {
-    bpi_arena arena = bpi_arena_at(NULL);
+    bpi_arena arena = bpi_arena_at(NULL, (size_t)-1);
     (void)bpi_net_place(&arena, layer_count, parameter_count);
     return arena.used;
 }
@@ -774,8 +818,9 @@ static size_t bpi_net_bytes(int layer_count, size_t parameter_count)
 /* A network in one block of its own, widths and parameters not yet set. */
 static bp_net *bpi_net_new(int layer_count, size_t parameter_count)
 {
-    void *memory = bpi_allocate(bpi_net_bytes(layer_count, parameter_count));
-    bpi_arena arena = bpi_arena_at(memory);
+    const size_t size = bpi_net_bytes(layer_count, parameter_count);
+    void *memory = bpi_allocate(size);
+    bpi_arena arena = bpi_arena_at(memory, size);
     bp_net *net = memory ? bpi_net_place(&arena, layer_count, parameter_count) : NULL;
     if (net)
         net->owned = memory;
@@ -791,7 +836,7 @@ BPI_API size_t bp_net_size(const int *sizes, int size_count)
 BPI_API bp_net *bp_create_in(void *memory, size_t size, const int *sizes, int size_count,
                              uint64_t seed)
 {
-    bpi_arena arena = bpi_arena_at(memory);
+    bpi_arena arena = bpi_arena_at(memory, size);
     size_t need = bp_net_size(sizes, size_count);
     bp_net *net;
     int l;
@@ -879,12 +924,6 @@ static int bpi_is_finite(double x)
     return x >= -DBL_MAX && x <= DBL_MAX;
 }
 
-/* The same in the precision of the build: small processors have no double. */
-static int bpi_is_real(bp_real x)
-{
-    return x >= -BPI_REAL_MAX && x <= BPI_REAL_MAX;
-}
-
 /* Not NaN, without the == that some compilers warn of. */
 static int bpi_is_number(double x)
 {
@@ -901,77 +940,50 @@ static int bpi_outputs(const bp_net *net)
     return net->layers[net->layer_count - 1].outputs;
 }
 
-/* At least 2, and none of a network's parameters, or of as many others, is larger in magnitude;
- * larger than any number if one is not finite. */
-static bp_real bpi_largest(const bp_net *net, const bp_real *parameters)
+/* Are all finite? Told by their bits: a comparison with what is not a number may trap. */
+static int bpi_all_finite(const bp_real *x, size_t count)
 {
-    const bpi_rows all = { parameters, net->parameter_count, NULL, 0, NULL, NULL, 0 };
-    return bpi_kernels_of(net)->largest(&all, 1);
+    const bpi_bits exponent = (bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS;
+    size_t i;
+    for (i = 0; i < count; i++)
+        if ((bpi_to_bits(x[i]) & exponent) == exponent)
+            return 0;
+    return 1;
 }
 
 /* ---- working memory of a call ---- */
 
-/* What is not less in magnitude than any input of some examples, and any hidden error. */
-typedef struct bpi_bound {
-    bp_real input, error;
-} bpi_bound;
-
-/* The larger of two; once not a number, always not a number. */
-static bp_real bpi_larger(bp_real bound, bp_real other)
-{
-    return !(other <= bound) && bpi_is_number((double)bound) ? other : bound;
-}
-
 /* What a call has in its workspace. */
 typedef struct bpi_space {
-    size_t rows;       /* examples in flight */
+    size_t rows;          /* examples in flight */
     int threads;
-    uint32_t *blocks;  /* scratch for the kernels, for each thread */
-    bpi_bound *bounds; /* of each thread's examples */
-    bp_real *panels;   /* for each thread, see bpi_rows; or NULL */
-    bp_real **a;       /* a[l]: rows x outputs of layers[l] */
-    bp_real **delta;   /* delta[l]: likewise */
-    bp_real **next;    /* like a, for the example after a single one; or NULL */
-    uint8_t *marks;    /* see bpi_rows */
-    bp_real *inputs;   /* rows x n_0, for fetch */
+    bpi_scratch *scratch; /* of each thread */
+    bp_real **a;          /* a[l]: rows x outputs of layers[l] */
+    bp_real **delta;      /* delta[l]: likewise */
+    bp_real **next;       /* like a, for the example after a single one; or NULL */
+    uint8_t *marks;       /* see bpi_rows; or NULL */
+    bp_real *inputs;      /* rows x n_0, for fetch */
     bp_real *targets;
-    size_t *order;     /* a permutation of the set, or rows indices for fetch */
-    bp_real *gradient; /* of a batch longer than rows, which is summed in memory; or NULL */
+    size_t *order;        /* a permutation of the set, or rows indices for fetch */
+    bp_real *gradient;    /* of a batch longer than rows, which is summed in memory; or NULL */
 } bpi_space;
 
-/* The widest input of layers[first] and those above. */
-static size_t bpi_widest(const bp_net *net, int first)
+/* Blocks of BPI_LANES numbers in so many. */
+static size_t bpi_blocks(size_t inputs)
 {
-    int l, widest = 0;
-    for (l = first; l < net->layer_count; l++)
-        if (net->layers[l].inputs > widest)
-            widest = net->layers[l].inputs;
-    return (size_t)widest;
-}
-
-/* Bytes to mark the blocks of so many inputs, and zeros up to a multiple of eight. */
-static size_t bpi_marks(size_t inputs)
-{
-    return (inputs / BPI_LANES + 7) / 8 * 8;
-}
-
-/* Do rows of so many inputs begin at the same place of a page? Then the first cache, which finds
- * its lines by that place, holds few of them at once: eight, as a rule. */
-static int bpi_collides(size_t inputs)
-{
-    return inputs * sizeof(bp_real) % 4096 == 0;
-}
-
-/* Room for the list of blocks of any layer: their number, they, and what is written behind them
- * before it is known to be none. */
-static size_t bpi_block_count(const bp_net *net)
-{
-    return bpi_widest(net, 0) / BPI_LANES + 2;
+    return inputs / BPI_LANES;
 }
 
 static size_t bpi_min(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+/* Numbers in n rows of the layer's activations; of a single one vectors may be stored whole. */
+static size_t bpi_room(const bp_layer *layer, size_t n)
+{
+    const size_t outputs = (size_t)layer->outputs;
+    return n * outputs + (BPI_LANES - outputs % BPI_LANES) % BPI_LANES;
 }
 
 /* How many threads to use when asked for so many, or for 0. */
@@ -982,45 +994,49 @@ static int bpi_threads(int wanted)
     return threads < 1 ? 1 : threads < most ? threads : most;
 }
 
-/* Sizes and places what bp_evaluate and bp_gradient (training NULL) or bp_train need. */
+/* Places activations or errors of so many rows for each layer. */
+static bp_real **bpi_place_layers(bpi_arena *arena, const bp_net *net, size_t rows)
+{
+    bp_real **arrays = (bp_real **)bpi_take(arena, (size_t)net->layer_count, sizeof(bp_real *));
+    int l;
+    for (l = 0; l < net->layer_count; l++) {
+        /* of a single example, which may come last, whole vectors are stored: there is room */
+        const bp_layer *layer = &net->layers[l];
+        const int few = rows == 1 || (rows < BPI_LANES && layer->outputs < BPI_LANES);
+        const size_t count = few ? bpi_room(layer, rows) : (size_t)layer->outputs;
+        bp_real *array = (bp_real *)bpi_take(arena, few ? 1 : rows, count * sizeof(bp_real));
+        if (arrays)
+            arrays[l] = array;
+    }
+    return arrays;
+}
+
+/* Places what bp_evaluate and bp_gradient (training NULL) or bp_train need. */
 static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *net,
                             const bp_data *data, const bp_training *training)
 {
     const int shuffled = training && !training->in_order;
-    const size_t layers = (size_t)net->layer_count;
-    size_t batch = data->count, ahead;
-    int l, panels = 0;
+    size_t batch = data->count;
+    int i;
     memset(space, 0, sizeof *space);
     if (training && training->batch_size)
         batch = bpi_min(batch, training->batch_size);
     space->rows = bpi_min(batch, BPI_ROWS);
-    space->threads = training ? bpi_threads(training->threads) : 1;
-    space->blocks = (uint32_t *)bpi_take(arena, (size_t)space->threads,
-                                         bpi_block_count(net) * sizeof(uint32_t));
-    space->bounds = (bpi_bound *)bpi_take(arena, (size_t)space->threads, sizeof(bpi_bound));
-    space->a = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    space->delta = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    space->marks = (uint8_t *)bpi_take(arena, space->rows, bpi_marks((size_t)bpi_inputs(net)));
-    ahead = training && data->inputs && batch == 1;
-    if (ahead)
-        space->next = (bp_real **)bpi_take(arena, layers, sizeof(bp_real *));
-    for (l = 0; l < net->layer_count; l++) {
-        /* rows is at most BPI_ROWS, and width * sizeof(bp_real) fits: bpi_take sees the rest */
-        size_t size = (size_t)net->layers[l].outputs * sizeof(bp_real);
-        void *a = bpi_take(arena, space->rows + ahead, size);
-        void *delta = bpi_take(arena, space->rows, size);
-        /* as for narrow tiles: which kernels will run is not known yet */
-        panels |= training && bpi_packs((size_t)net->layers[l].inputs, space->rows,
-                                        (size_t)net->layers[l].outputs, 1);
-        if (arena->base) {
-            space->a[l] = (bp_real *)a;
-            space->delta[l] = (bp_real *)delta;
-            if (ahead)
-                space->next[l] = space->a[l] + net->layers[l].outputs;
-        }
+    space->threads = training && batch > 1 ? bpi_threads(training->threads) : 1;
+    space->scratch = (bpi_scratch *)bpi_take(arena, (size_t)space->threads, sizeof(bpi_scratch));
+    for (i = 0; i < space->threads; i++) {
+        bpi_scratch scratch;
+        bpi_scratch_place(&scratch, arena, net, space->rows);
+        if (space->scratch)
+            space->scratch[i] = scratch;
     }
-    if (panels)
-        space->panels = (bp_real *)bpi_take(arena, (size_t)space->threads, BPI_PANEL);
+    space->a = bpi_place_layers(arena, net, space->rows);
+    space->delta = bpi_place_layers(arena, net, space->rows);
+    if (training && data->inputs && batch == 1)
+        space->next = bpi_place_layers(arena, net, 1);
+    if (batch > 1 && bpi_lists_zeros(net))
+        space->marks = (uint8_t *)bpi_take(arena, space->rows,
+                                           bpi_blocks((size_t)net->layers[0].inputs));
     if (!data->inputs) {
         size_t inputs = (size_t)bpi_inputs(net), outputs = (size_t)bpi_outputs(net);
         space->inputs = (bp_real *)bpi_take(arena, space->rows, inputs * sizeof(bp_real));
@@ -1049,7 +1065,7 @@ static int bpi_training_is_valid(const bp_training *training)
 BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
                                  const bp_training *training)
 {
-    bpi_arena arena = bpi_arena_at(NULL);
+    bpi_arena arena = bpi_arena_at(NULL, (size_t)-1);
     bpi_space space;
     if (!net || (data && !bpi_data_is_valid(data)) ||
         (training && (!data || !bpi_training_is_valid(training))))
@@ -1064,15 +1080,20 @@ BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
 static bp_status bpi_space_open(bpi_space *space, const bp_net *net, const bp_data *data,
                                 const bp_training *training, void *workspace, size_t size)
 {
-    bpi_arena arena = bpi_arena_at(workspace);
-    size_t need;
+    bpi_arena arena = bpi_arena_at(workspace, size);
+    void *memory;
     if (!net || !bpi_data_is_valid(data) || (!workspace && size))
         return BP_INVALID_ARGUMENT;
-    need = bp_workspace_size(net, data, training);
-    if (!workspace || need == 0 || size < need)
+    if (!workspace)
         return BP_OUT_OF_MEMORY;
+    /* first only counted: a workspace that is too small is not written to */
+    memory = arena.base;
+    arena.base = NULL;
     bpi_space_place(space, &arena, net, data, training);
-    BACKPROP_ASSERT(arena.used <= size);
+    if (arena.full)
+        return BP_OUT_OF_MEMORY;
+    arena = bpi_arena_at(memory, size);
+    bpi_space_place(space, &arena, net, data, training);
     return BP_OK;
 }
 
@@ -1080,7 +1101,9 @@ static bp_status bpi_space_open(bpi_space *space, const bp_net *net, const bp_da
 
 static bpi_rows bpi_matrix(const bp_real *base, int width)
 {
-    bpi_rows rows = { base, (size_t)width, NULL, 0, NULL, NULL, 0 };
+    bpi_rows rows = { NULL, 0, NULL, NULL };
+    rows.base = base;
+    rows.stride = (size_t)width;
     return rows;
 }
 
@@ -1089,25 +1112,39 @@ static const bp_real *bpi_row(const bpi_rows *rows, size_t i)
     return rows->base + rows->stride * (rows->index ? rows->index[i] : i);
 }
 
-/* To row i, but for the marks: in place, as a copy would wait for numbers that were only just
- * written one by one. */
-static void bpi_skip(bpi_rows *rows, size_t i)
-{
-    if (rows->index)
-        rows->index += i;
-    else
-        rows->base += rows->stride * i;
-    rows->ahead = rows->ahead > i ? rows->ahead - i : 0;
-}
-
 /* The same from row i on. */
 static bpi_rows bpi_rows_from(const bpi_rows *rows, size_t i)
 {
     bpi_rows from = *rows;
-    bpi_skip(&from, i);
+    if (from.index)
+        from.index += i;
+    else
+        from.base += from.stride * i;
     if (from.marks)
-        from.marks += i * bpi_marks(from.stride);
+        from.marks += i * bpi_blocks(from.stride);
     return from;
+}
+
+/* Neurons first ... last-1 of a layer, as a layer. */
+static bp_layer bpi_neurons(const bp_layer *layer, size_t first, size_t last)
+{
+    bp_layer some = *layer;
+    some.outputs = (int)(last - first);
+    some.weights += first * (size_t)layer->inputs;
+    some.biases += first;
+    return some;
+}
+
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for one example. */
+static void bpi_forward_one_example(const bp_net *net, const bp_real *x, uint32_t *blocks,
+                                    bp_real *const *a)
+{
+    int l;
+    for (l = 0; l < net->layer_count; l++) {
+        const bp_layer *layer = &net->layers[l];
+        bpi_kernels_of(net)->forward_one(layer, x, l ? NULL : blocks, a[l], bpi_room(layer, 1));
+        x = a[l];
+    }
 }
 
 /* A pass of n examples through the network and back. */
@@ -1116,39 +1153,11 @@ typedef struct bpi_pass {
     const bpi_space *space;
     bpi_rows x, y;
     size_t n;
-    int ahead; /* the activations are there already */
+    int layer;         /* which bpi_forward_neurons computes */
     bp_real scale;     /* of the output error, 1/(B n_L); 0: forward only */
     bp_real *gradient; /* where to add the gradient; NULL: descend by eta at once */
     bp_real eta;
 } bpi_pass;
-
-/* A thread's panel (see bpi_rows), or NULL. */
-static bp_real *bpi_panel(const bpi_space *space, int part)
-{
-    return space->panels ? space->panels + (size_t)part * BPI_PANEL / sizeof(bp_real) : NULL;
-}
-
-/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for n examples from first on. Returns a bound of
- * their inputs. */
-static bp_real bpi_forward(const bpi_pass *pass, size_t first, size_t n, int part)
-{
-    const bp_net *net = pass->net;
-    uint32_t *blocks = pass->space->blocks + (size_t)part * bpi_block_count(net);
-    bpi_rows a = bpi_rows_from(&pass->x, first);
-    bp_real largest = 0;
-    int l;
-    for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        bp_real *out = pass->space->a[l] + first * (size_t)layer->outputs;
-        bp_real found;
-        a.panel = bpi_panel(pass->space, part);
-        found = bpi_kernels_of(net)->forward(layer, &a, n, blocks, out);
-        largest = l == 0 ? found : largest;
-        a = bpi_matrix(out, layer->outputs);
-        a.dense = 1;
-    }
-    return largest;
-}
 
 /* ---- cost and errors (C, B1, B2) ---- */
 
@@ -1169,128 +1178,131 @@ static double bpi_some_squares(const bp_net *net, const bp_real *a, const bp_rea
     return sum;
 }
 
-/* sum_j (a_j - y_j)^2 over n examples: four partial sums an example do not wait for one another. */
-static double bpi_squares(const bp_net *net, const bp_real *a, const bpi_rows *y, size_t n)
+/* sum_j (a_j - y_j)^2 of an example: four partial sums do not wait for one another. */
+static double bpi_squares(const bp_net *net, const bp_real *a, const bp_real *target)
 {
-    double sum = 0;
-    size_t i;
-    for (i = 0; i < n; i++, a += bpi_outputs(net)) {
-        const bp_real *target = bpi_row(y, i);
-        double even = bpi_some_squares(net, a, target, 0);
-        double odd = bpi_some_squares(net, a, target, 1);
-        even += bpi_some_squares(net, a, target, 2);
-        odd += bpi_some_squares(net, a, target, 3);
-        sum += even + odd;
-    }
-    return sum;
+    double even = bpi_some_squares(net, a, target, 0);
+    double odd = bpi_some_squares(net, a, target, 1);
+    even += bpi_some_squares(net, a, target, 2);
+    odd += bpi_some_squares(net, a, target, 3);
+    return even + odd;
 }
 
-/* delta^L_j = scale (a_j - y_j) a_j (1 - a_j) for n examples, their targets from row first on */
-static void bpi_output_error(const bp_real *a, const bpi_rows *y, size_t first, size_t n,
-                             bp_real scale, bp_real *delta)
-{
-    const size_t outputs = y->stride;
-    size_t j;
-    for (; n > 0; n--, first++, a += outputs, delta += outputs) {
-        const bp_real *target = bpi_row(y, first);
-        for (j = 0; j < outputs; j++) {
-            /* an assignment an operation: some targets compute wider and round only there */
-            bp_real error = a[j] - target[j], slope = 1 - a[j];
-            error *= scale;
-            slope *= a[j];
-            delta[j] = error * slope;
-        }
-    }
-}
-
-/* delta^L by B1, then delta^l for l = L-1 ... 1 by B2. The sum over the layer above, from which B2
- * starts, is often printed without the factor s'(z) = a (1 - a): it belongs there. Returns a bound
- * of the hidden errors. */
-static bp_real bpi_errors(const bpi_pass *pass, size_t first, size_t n)
+/* delta^L by B1, then delta^l for l = L-1 ... 1 by B2, for n examples from first on. The sum over
+ * the layer above, from which B2 starts, is often printed without the factor s'(z) = a (1 - a): it
+ * belongs there. */
+static void bpi_errors(const bpi_pass *pass, size_t first, size_t n, const bpi_scratch *scratch)
 {
     const bp_net *net = pass->net;
+    const bpi_kernels *kernels = bpi_kernels_of(net);
     int l = net->layer_count - 1;
     const size_t outputs = (size_t)bpi_outputs(net);
     const bp_real *a = pass->space->a[l] + first * outputs;
-    bp_real *delta = pass->space->delta[l] + first * outputs, bound = 0;
-    /* a few are done before a vector's last part could be read back */
-    if (n * outputs < 64)
-        bpi_output_error(a, &pass->y, first, n, pass->scale, delta);
+    bp_real *delta = pass->space->delta[l] + first * outputs;
+    size_t i;
+    if (pass->y.index)
+        for (i = 0; i < n; i++)
+            kernels->output_error(a + i * outputs, bpi_row(&pass->y, first + i), outputs,
+                                  pass->scale, delta + i * outputs);
     else
-        bpi_kernels_of(net)->output_error(a, &pass->y, first, n, pass->scale, delta);
+        kernels->output_error(a, bpi_row(&pass->y, first), n * outputs, pass->scale, delta);
     for (; l > 0; l--) {
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
         delta = pass->space->delta[l - 1] + first * inputs;
-        bound = bpi_larger(bound, bpi_kernels_of(net)->hidden_error(
-                                      &net->layers[l], above,
-                                      pass->space->a[l - 1] + first * inputs, n, delta));
+        bpi_hidden_error(kernels, &net->layers[l], above, pass->space->a[l - 1] + first * inputs, n,
+                         scratch, delta);
     }
-    return bound;
+}
+
+/* ---- threads: each owns some neurons of every layer, whose weights stay in its core's cache, on
+ * the way forward and in descent; only the last layer and the errors, which need whole layers, are
+ * shared by examples. Every sum is one thread's, in the same order whatever their number. ---- */
+
+static void bpi_forward_neurons(void *context, int part, int parts)
+{
+    const bpi_pass *pass = (const bpi_pass *)context;
+    const int l = pass->layer;
+    const bp_layer *layer = &pass->net->layers[l];
+    const size_t outputs = (size_t)layer->outputs;
+    const size_t first = outputs * (size_t)part / (size_t)parts;
+    const size_t last = outputs * (size_t)(part + 1) / (size_t)parts;
+    const bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], layer->inputs) : pass->x;
+    const bp_layer some = bpi_neurons(layer, first, last);
+    if (first < last)
+        bpi_forward_panel(bpi_kernels_of(pass->net), &some, &a, pass->n,
+                          &pass->space->scratch[part], pass->space->a[l] + first, outputs);
+}
+
+static void bpi_last_layer_and_errors(void *context, int part, int parts)
+{
+    const bpi_pass *pass = (const bpi_pass *)context;
+    const int l = pass->net->layer_count - 1;
+    const bp_layer *layer = &pass->net->layers[l];
+    const bpi_scratch *scratch = &pass->space->scratch[part];
+    const size_t first = pass->n * (size_t)part / (size_t)parts, outputs = (size_t)layer->outputs;
+    const size_t n = pass->n * (size_t)(part + 1) / (size_t)parts - first;
+    bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], layer->inputs) : pass->x;
+    if (n == 0)
+        return;
+    a = bpi_rows_from(&a, first);
+    bpi_forward_panel(bpi_kernels_of(pass->net), layer, &a, n, scratch,
+                      pass->space->a[l] + first * outputs, outputs);
+    if (pass->scale > 0)
+        bpi_errors(pass, first, n, scratch);
 }
 
 /* ---- gradient and descent (B3, U) ---- */
 
-/* Neurons first ... last-1 of layer l: their gradient added, or descended upon. */
-static void bpi_learn(const bpi_pass *pass, int l, size_t first, size_t last, bp_real *panel)
+static void bpi_learn_neurons(void *context, int part, int parts)
 {
+    const bpi_pass *pass = (const bpi_pass *)context;
     const bp_net *net = pass->net;
-    const bp_layer *whole = &net->layers[l];
-    const size_t stride = (size_t)whole->outputs;
-    const bp_real *delta = pass->space->delta[l] + first;
-    bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], whole->inputs) : pass->x;
-    bp_layer layer = *whole;
-    a.dense = l > 0;
-    a.panel = panel;
-    layer.outputs = (int)(last - first);
-    layer.weights += first * (size_t)layer.inputs;
-    layer.biases += first;
-    BACKPROP_ASSERT(first <= last && last <= stride);
-    if (first == last)
-        return;
-    if (pass->gradient)
-        bpi_kernels_of(net)->gradient(&layer, delta, stride, &a, pass->n,
-                               pass->gradient + (layer.weights - net->parameters),
-                               pass->gradient + (layer.biases - net->parameters));
-    else
-        bpi_kernels_of(net)->descend(&layer, delta, stride, &a, pass->n, pass->eta);
-}
-
-/* ---- threads: each takes its part of the examples, then its part of the neurons, and so every
- * sum is one thread's, in the same order whatever their number ---- */
-
-static void bpi_pass_examples(void *context, int part, int parts)
-{
-    const bpi_pass *pass = (const bpi_pass *)context;
-    const size_t first = pass->n * (size_t)part / (size_t)parts;
-    const size_t last = pass->n * (size_t)(part + 1) / (size_t)parts;
-    pass->space->bounds[part].input = bpi_forward(pass, first, last - first, part);
-    if (pass->scale > 0)
-        pass->space->bounds[part].error = bpi_errors(pass, first, last - first);
-}
-
-static void bpi_pass_neurons(void *context, int part, int parts)
-{
-    const bpi_pass *pass = (const bpi_pass *)context;
-    int l;
-    for (l = 0; l < pass->net->layer_count; l++) {
-        const size_t outputs = (size_t)pass->net->layers[l].outputs;
-        bpi_learn(pass, l, outputs * (size_t)part / (size_t)parts,
-                  outputs * (size_t)(part + 1) / (size_t)parts, bpi_panel(pass->space, part));
+    bpi_scratch *scratch = &pass->space->scratch[part];
+    int l, bad = 0;
+    for (l = 0; l < net->layer_count; l++) {
+        const bp_layer *layer = &net->layers[l];
+        const size_t outputs = (size_t)layer->outputs;
+        const size_t first = outputs * (size_t)part / (size_t)parts;
+        const size_t last = outputs * (size_t)(part + 1) / (size_t)parts;
+        const bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], layer->inputs) : pass->x;
+        const bp_layer some = bpi_neurons(layer, first, last);
+        bp_real *w = some.weights, *b = some.biases;
+        if (pass->gradient) {
+            w = pass->gradient + (w - net->parameters);
+            b = pass->gradient + (b - net->parameters);
+        }
+        if (first < last)
+            bad |= bpi_gradient_panel(bpi_kernels_of(net), pass->gradient ? BPI_ADD : BPI_DESCEND,
+                                      &some, pass->space->delta[l] + first, outputs, &a, pass->n,
+                                      pass->eta, scratch, w, b);
     }
+    scratch->bad = bad;
 }
 
 /* Runs task for all parts and waits for them; a batch too small to gain by it is one part. */
 static void bpi_share(void (*task)(void *context, int part, int parts), bpi_pass *pass)
 {
     const double work = (double)pass->n * (double)pass->net->parameter_count;
-    int parts = pass->n == 1 ? 1 : pass->space->threads;
+    int parts = pass->space->threads;
     if (work < 750000.0 * parts)
         parts = (int)(work / 750000.0);
     if (parts < 2)
         task(pass, 0, 1);
     else
         BPI_PARALLEL(parts, task, pass);
+}
+
+/* Learns from the pass; non-zero if that made a parameter not finite. */
+static int bpi_learn(bpi_pass *pass)
+{
+    int part, bad = 0;
+    for (part = 0; part < pass->space->threads; part++)
+        pass->space->scratch[part].bad = 0;
+    bpi_share(bpi_learn_neurons, pass);
+    for (part = 0; part < pass->space->threads; part++)
+        bad |= pass->space->scratch[part].bad;
+    return bad;
 }
 
 /* C from the sum of squares over count examples. */
@@ -1307,14 +1319,13 @@ static bp_real bpi_error_scale(const bp_net *net, size_t count)
 
 /* ---- examples ---- */
 
-/* Is it worth looking for zeros among n rows? Some blocks of two of them tell: of the first and the
- * sixth, which have been fetched. */
+/* Is it worth looking for zeros among n rows? Some blocks of the first and the middle one tell. */
 static int bpi_looks_sparse(const bpi_rows *rows, size_t n)
 {
     const size_t step = (rows->stride / 64 + 1) * BPI_LANES;
     size_t i, k, m, zeros = 0, total = 0;
     for (i = 0; i < 2; i++) {
-        const bp_real *x = bpi_row(rows, i ? bpi_min(n, 6) - 1 : 0);
+        const bp_real *x = bpi_row(rows, i * (n / 2));
         for (k = 0; k + BPI_LANES < rows->stride; k += step, total++) {
             int others = 0; /* no branch: it could not be foreseen */
             for (m = 0; m < BPI_LANES; m++)
@@ -1325,10 +1336,16 @@ static int bpi_looks_sparse(const bpi_rows *rows, size_t n)
     return zeros * 4 > total;
 }
 
-/* Where to mark blocks, or NULL. A single row is looked through as it is used. */
-static uint8_t *bpi_marks_for(const bpi_rows *rows, size_t n, uint8_t *marks)
+/* Marks the blocks of n rows that are not all zero, where that pays. */
+static void bpi_mark_zeros(const bp_net *net, bpi_rows *rows, size_t n, uint8_t *marks)
 {
-    return n > 1 && bpi_looks_sparse(rows, n) ? marks : NULL;
+    const size_t blocks = bpi_blocks(rows->stride);
+    size_t i;
+    if (!marks || n < 2 || !bpi_kernels_of(net)->skips_zeros || !bpi_looks_sparse(rows, n))
+        return;
+    for (i = 0; i < n; i++)
+        bpi_kernels_of(net)->mark(bpi_row(rows, i), blocks, marks + i * blocks);
+    rows->marks = marks;
 }
 
 /* Shows n examples from position first on: views into the matrices, or what fetch makes. */
@@ -1340,7 +1357,6 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
         *x = bpi_matrix(data->inputs, bpi_inputs(net));
         *y = bpi_matrix(data->targets, bpi_outputs(net));
         x->index = y->index = shuffled ? order : NULL;
-        x->ahead = data->count;
         *x = bpi_rows_from(x, first);
         *y = bpi_rows_from(y, first);
         return BP_OK;
@@ -1353,6 +1369,17 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
         for (i = 0; i < n; i++)
             order[i] = first + i;
     return data->fetch(data->user, order, n, space->inputs, space->targets);
+}
+
+/* Why a cost is not finite: is it the pass's examples? */
+static bp_status bpi_blame(const bpi_pass *pass)
+{
+    size_t i;
+    for (i = 0; i < pass->n; i++)
+        if (!bpi_all_finite(bpi_row(&pass->x, i), pass->x.stride) ||
+            !bpi_all_finite(bpi_row(&pass->y, i), pass->y.stride))
+            return BP_INVALID_DATA;
+    return BP_DIVERGED;
 }
 
 /* A permutation drawn by Fisher and Yates's shuffle from seed and epoch alone. */
@@ -1373,25 +1400,35 @@ static void bpi_shuffle(size_t *order, size_t count, uint64_t seed, uint64_t epo
 
 /* ---- the gradient of a set ---- */
 
-/* Views n examples from position first on and takes them forward, unless that is done, and, with
- * scale, back; adds their squares to *squares. */
+/* Views n examples from position first on and takes them forward and, with scale, back; adds
+ * their squares to *squares. */
 static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, size_t first,
                            size_t n, double *squares)
 {
     const bp_net *net = pass->net;
-    if (pass->ahead) {
-        pass->space->bounds[0].error = bpi_errors(pass, 0, n);
+    const bpi_space *space = pass->space;
+    const int last = net->layer_count - 1;
+    bp_status status = bpi_view(net, data, space, shuffled, first, n, &pass->x, &pass->y);
+    double sum = 0;
+    size_t i;
+    if (status != BP_OK)
+        return status;
+    pass->n = n;
+    if (n == 1) {
+        bpi_forward_one_example(net, bpi_row(&pass->x, 0), space->scratch->blocks, space->a);
+        if (pass->scale > 0)
+            bpi_errors(pass, 0, 1, space->scratch);
     } else {
-        bp_status status = bpi_view(net, data, pass->space, shuffled, first, n, &pass->x, &pass->y);
-        if (status != BP_OK)
-            return status;
-        pass->x.marks = bpi_marks_for(&pass->x, n, pass->space->marks);
-        pass->n = n;
-        memset(pass->space->bounds, 0, (size_t)pass->space->threads * sizeof(bpi_bound));
-        bpi_share(bpi_pass_examples, pass);
+        bpi_mark_zeros(net, &pass->x, n, space->marks);
+        for (pass->layer = 0; pass->layer < last; pass->layer++)
+            bpi_share(bpi_forward_neurons, pass);
+        bpi_share(bpi_last_layer_and_errors, pass);
     }
-    *squares += bpi_squares(net, pass->space->a[net->layer_count - 1], &pass->y, n);
-    return bpi_is_finite(*squares) ? BP_OK : BP_DIVERGED;
+    for (i = 0; i < n; i++)
+        sum += bpi_squares(net, space->a[last] + i * (size_t)bpi_outputs(net),
+                           bpi_row(&pass->y, i));
+    *squares += sum;
+    return bpi_is_finite(*squares) ? BP_OK : bpi_blame(pass);
 }
 
 static bpi_pass bpi_new_pass(const bp_net *net, const bpi_space *space, bp_real scale)
@@ -1421,50 +1458,12 @@ static bp_status bpi_gradient_of(const bp_net *net, const bp_data *data, const b
             return status;
         if (seen == 0)
             memset(gradient, 0, net->parameter_count * sizeof(bp_real));
-        bpi_share(bpi_pass_neurons, &pass);
+        bpi_learn(&pass);
     }
     return BP_OK;
 }
 
-/* ---- update (U), with the promise that no parameter leaves the finite ---- */
-
-/* True if parameters - eta gradient is finite throughout. */
-static int bpi_update_is_finite(const bp_net *net, const bp_real *parameters,
-                                const bp_real *gradient, size_t count, bp_real eta)
-{
-    size_t i;
-    for (i = 0; i < count; i++)
-        if (!bpi_is_real(bpi_kernels_of(net)->fma(-eta, gradient[i], parameters[i])))
-            return 0;
-    return 1;
-}
-
-/* The same for a whole gradient: bounds nearly always say so. */
-static int bpi_update_is_safe(const bp_net *net, const bp_real *gradient, bp_real eta)
-{
-    const bp_real most = (eta > 1 ? eta : 1) * bpi_largest(net, gradient);
-    return bpi_largest(net, net->parameters) + most < BPI_REAL_MAX / 4 ||
-           bpi_update_is_finite(net, net->parameters, gradient, net->parameter_count, eta);
-}
-
-/* The same for the update that a batch of deltas makes, in the order of the kernels. */
-static int bpi_descent_is_finite(const bp_net *net, const bp_layer *layer, const bp_real *delta,
-                                 const bpi_rows *a, size_t n, bp_real eta)
-{
-    size_t j, k, i, outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    for (j = 0; j < outputs; j++)
-        for (k = 0; k <= inputs; k++) {
-            /* the bias is the weight of an input that is always 1 */
-            const bp_real *p = k < inputs ? &layer->weights[j * inputs + k] : &layer->biases[j];
-            bp_real dp = 0;
-            for (i = 0; i < n; i++)
-                dp = bpi_kernels_of(net)->fma(delta[i * outputs + j],
-                                              k < inputs ? bpi_row(a, i)[k] : 1, dp);
-            if (!bpi_update_is_finite(net, p, &dp, 1, eta))
-                return 0;
-        }
-    return 1;
-}
+/* ---- updates of gradient descent (U) ---- */
 
 /* What bp_train carries from batch to batch. */
 typedef struct bpi_run {
@@ -1472,133 +1471,97 @@ typedef struct bpi_run {
     const bp_data *data;
     const bp_training *training;
     bpi_space *space;
-    bpi_pass pass;       /* the one under way */
     size_t batch;        /* examples an update; the last of an epoch may take fewer */
-    int tiny;            /* many updates a call, as long as they go well */
+    int ahead;           /* the next single example has gone forward already */
     bp_real eta;
-    bp_real largest;     /* no parameter is larger in magnitude */
     uint64_t last_epoch; /* the last of this call */
 } bpi_run;
 
-/* Can a batch be descended upon without a parameter overflowing? A bound that grows with
- * every update nearly always says so; when it is used up, it is measured anew; and in the
- * end each new parameter is computed before any is stored. */
-static int bpi_descent_is_safe(bpi_run *run, bpi_rows x, size_t n, double squares)
-{
-    const bp_real limit = BPI_REAL_MAX / 4;
-    const bp_net *net = run->net;
-    const bpi_space *space = run->space;
-    const bpi_rows delta = bpi_matrix(space->delta[net->layer_count - 1], bpi_outputs(net));
-    /* |delta^L_j| is at most scale |a_j - y_j|, which their squares and 1 exceed */
-    bp_real error = squares < (double)BPI_REAL_MAX ? (bp_real)(squares + 1) * run->pass.scale
-                                                   : bpi_kernels_of(net)->largest(&delta, n);
-    bp_real most, input = 1; /* hidden activations are not larger */
-    int l;
-    for (l = 0; l < space->threads; l++) {
-        error = bpi_larger(error, space->bounds[l].error);
-        input = bpi_larger(input, space->bounds[l].input);
-    }
-    /* |dw_jk| <= n max|delta| max|a| */
-    most = (bp_real)(int)n * error * input * (run->eta > 1 ? run->eta : 1);
-    if (!(run->largest + most < limit))
-        /* far below the limit, or the end is near */
-        run->largest = bpi_largest(net, net->parameters);
-    run->largest += most;
-    if (run->largest < limit)
-        return 1;
-    for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        if (!bpi_descent_is_finite(net, layer, space->delta[l], &x, n, run->eta))
-            return 0;
-        x = bpi_matrix(space->a[l], layer->outputs);
-    }
-    return 1;
-}
-
-/* ---- one update of gradient descent ---- */
-
-/* Descends upon the pass's single example; the one after it, if there is one, goes forward as the
- * weights are passed over, layer by layer, and is then the example of the pass. */
-static void bpi_descend_ahead(bpi_run *run)
+/* Descends upon the pass's example; with x_next, that one goes forward as the weights are passed
+ * over, layer by layer. Non-zero if a parameter is not finite any more. */
+static int bpi_descend(bpi_run *run, const bp_real *x, const bp_real *x_next)
 {
     const bp_net *net = run->net;
     bpi_space *space = run->space;
-    bpi_pass *pass = &run->pass;
-    bp_real **passed = space->a;
-    const bpi_rows *next = &pass->x;
-    bpi_rows a = pass->x, a_next;
-    int l;
-    bpi_skip(&pass->x, 1);
-    bpi_skip(&pass->y, 1);
-    pass->ahead = space->next && next->ahead > 0;
-    if (pass->ahead) {
-        space->a = space->next;
-        space->next = passed;
-    }
+    const bpi_kernels *kernels = bpi_kernels_of(net);
+    bp_real **a = space->a;
+    int l, bad = 0;
     for (l = 0; l < net->layer_count; l++) {
-        bp_real *out = pass->ahead ? space->a[l] : NULL;
-        const bp_real found = bpi_kernels_of(net)->descend_ahead(
-            &net->layers[l], space->delta[l], &a, run->eta, space->blocks,
-            pass->ahead ? next : NULL, out);
-        if (l == 0)
-            space->bounds[0].input = found;
-        a = bpi_matrix(passed[l], net->layers[l].outputs);
-        a_next = bpi_matrix(out, net->layers[l].outputs);
-        a.dense = a_next.dense = 1;
-        next = &a_next;
+        const bp_layer *layer = &net->layers[l];
+        bp_real *out = x_next ? space->next[l] : NULL;
+        const bpi_rows row = bpi_matrix(x, layer->inputs);
+        if (!kernels->descend_one)
+            bad |= bpi_gradient_panel(kernels, BPI_DESCEND, layer, space->delta[l],
+                                      (size_t)layer->outputs, &row, 1, run->eta, space->scratch,
+                                      layer->weights, layer->biases);
+        else
+            bad |= kernels->descend_one(layer, space->delta[l], x, run->eta,
+                                                l ? NULL : space->scratch->blocks, x_next, out,
+                                                bpi_room(layer, 1));
+        x = a[l];
+        x_next = out;
     }
+    run->ahead = x_next != NULL;
+    if (run->ahead) {
+        space->a = space->next;
+        space->next = a;
+    }
+    return bad;
 }
 
+/* Examples first ... end-1 one by one, each with its update; adds their squares. */
+static bp_status bpi_stochastic(bpi_run *run, size_t first, size_t end, double *squares)
+{
+    const bp_net *net = run->net;
+    const bp_data *data = run->data;
+    const int shuffled = !run->training->in_order, last = net->layer_count - 1;
+    bpi_pass pass = bpi_new_pass(net, run->space, bpi_error_scale(net, 1));
+    for (; first < end; first++) {
+        const bp_real *next = NULL;
+        bp_status status;
+        if (run->ahead) {
+            bpi_view(net, data, run->space, shuffled, first, 1, &pass.x, &pass.y);
+            pass.n = 1;
+            bpi_errors(&pass, 0, 1, run->space->scratch);
+            *squares += bpi_squares(net, run->space->a[last], bpi_row(&pass.y, 0));
+            status = bpi_is_finite(*squares) ? BP_OK : bpi_blame(&pass);
+        } else {
+            status = bpi_begin(&pass, data, shuffled, first, 1, squares);
+        }
+        if (status != BP_OK)
+            return status;
+        if (run->space->next && first + 1 < data->count && bpi_kernels_of(net)->descend_one)
+            next = bpi_row(&pass.x, 1);
+        if (bpi_descend(run, bpi_row(&pass.x, 0), next))
+            return BP_DIVERGED;
+    }
+    return BP_OK;
+}
+
+/* One update from n examples. */
 static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
 {
     bp_net *net = run->net;
     const bpi_space *space = run->space;
-    bpi_pass *pass = &run->pass;
-    int shuffled = !run->training->in_order;
+    const int shuffled = !run->training->in_order;
+    bpi_pass pass;
     bp_status status;
     if (n > space->rows) {
         status = bpi_gradient_of(net, run->data, space, shuffled, first, n, space->gradient,
                                  squares);
-        if (status == BP_OK && !bpi_update_is_safe(net, space->gradient, run->eta))
-            status = BP_DIVERGED;
-        if (status == BP_OK)
-            bpi_kernels_of(net)->update(net->parameters, space->gradient, net->parameter_count,
-                                        run->eta);
-        return status;
+        if (status != BP_OK)
+            return status;
+        return bpi_update(bpi_kernels_of(net), net->parameters, space->gradient,
+                          net->parameter_count, run->eta) ? BP_DIVERGED : BP_OK;
     }
-    if (!pass->ahead) {
-        *pass = bpi_new_pass(net, space, bpi_error_scale(net, n));
-        pass->eta = run->eta;
-    }
-    status = bpi_begin(pass, run->data, shuffled, first, n, squares);
+    if (n == 1)
+        return bpi_stochastic(run, first, first + 1, squares);
+    pass = bpi_new_pass(net, space, bpi_error_scale(net, n));
+    pass.eta = run->eta;
+    status = bpi_begin(&pass, run->data, shuffled, first, n, squares);
     if (status != BP_OK)
         return status;
-    if (!bpi_descent_is_safe(run, pass->x, n, *squares))
-        return BP_DIVERGED;
-    if (n == 1)
-        bpi_descend_ahead(run);
-    else
-        bpi_share(bpi_pass_neurons, pass);
-    return BP_OK;
-}
-
-/* The next examples of a tiny network, up to where a report is due, each with its update; returns
- * how many: 0 if they are for bpi_step. */
-static size_t bpi_step_tiny(bpi_run *run, size_t seen, double *squares)
-{
-    const size_t every = run->training->report_every;
-    size_t n = bpi_min(run->data->count - seen, BPI_ROWS);
-    bpi_rows x, y;
-    if (!run->tiny || !bpi_is_tiny(run->net))
-        return 0;
-    if (every)
-        n = bpi_min(n, every - seen % every);
-    (void)bpi_view(run->net, run->data, run->space, !run->training->in_order, seen, n, &x, &y);
-    run->tiny = bpi_kernels_of(run->net)->descend_tiny(run->net, &x, &y, n,
-                                                       bpi_error_scale(run->net, 1), run->eta,
-                                                       squares);
-    run->largest = BPI_REAL_MAX; /* not known any more: bpi_step will measure it */
-    return run->tiny ? n : 0;
+    return bpi_learn(&pass) ? BP_DIVERGED : BP_OK;
 }
 
 /* ---- training ---- */
@@ -1628,16 +1591,19 @@ static bp_status bpi_epoch(bpi_run *run)
         bpi_shuffle(run->space->order, count, training->seed, run->net->epochs_trained);
     while (seen < count) {
         const size_t before = seen;
-        size_t n = bpi_step_tiny(run, seen, &squares);
-        if (n == 0) {
+        size_t n = bpi_min(run->batch, count - seen);
+        bp_status status;
+        if (run->batch == 1) {
+            /* many steps, up to where a report is due */
+            n = every ? bpi_min(count - seen, every - seen % every) : count - seen;
+            status = bpi_stochastic(run, seen, seen + n, &squares);
+        } else {
             double batch_squares = 0;
-            bp_status status;
-            n = bpi_min(run->batch, count - seen);
             status = bpi_step(run, seen, n, &batch_squares);
-            if (status != BP_OK)
-                return status;
             squares += batch_squares;
         }
+        if (status != BP_OK)
+            return status;
         seen += n;
         if (seen == count)
             run->net->epochs_trained++;
@@ -1664,14 +1630,10 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
     run.data = data;
     run.training = training;
     run.space = &space;
-    run.pass = bpi_new_pass(net, &space, 0);
     run.batch = training->batch_size ? training->batch_size : data->count;
+    run.ahead = 0;
     run.eta = (bp_real)training->learning_rate;
-    run.tiny = run.batch == 1 && data->inputs && bpi_is_tiny(net);
-    run.largest = bpi_largest(net, net->parameters);
     run.last_epoch = net->epochs_trained + (uint64_t)training->epochs;
-    if (!bpi_is_real(run.largest))
-        return BP_DIVERGED;
     for (epoch = 0; epoch < training->epochs && status == BP_OK; epoch++)
         status = bpi_epoch(&run);
     return status;
@@ -1680,8 +1642,8 @@ BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_trainin
 BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rate)
 {
     if (net && gradient)
-        bpi_kernels_of(net)->update(net->parameters, gradient, net->parameter_count,
-                             (bp_real)learning_rate);
+        bpi_update(bpi_kernels_of(net), net->parameters, gradient, net->parameter_count,
+                   (bp_real)learning_rate);
 }
 
 BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real *gradient,
@@ -1709,63 +1671,99 @@ BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real
 
 /* ---- prediction and evaluation ---- */
 
-/* Bytes each row takes of a workspace to predict in: the activations of hidden layers alternate
- * between two buffers; and marks. */
-static size_t bpi_predict_row(const bp_net *net)
+/* What a prediction of so many rows works in: the activations of hidden layers alternate between
+ * two buffers. */
+typedef struct bpi_predict_space {
+    bpi_scratch scratch;
+    bp_real *buffer[2];
+    uint8_t *marks;
+} bpi_predict_space;
+
+static void bpi_predict_place(bpi_predict_space *space, bpi_arena *arena, const bp_net *net,
+                              size_t rows)
 {
-    return 2 * sizeof(bp_real) * bpi_widest(net, 1) + bpi_marks((size_t)bpi_inputs(net));
+    /* whole vectors may be stored where there is one row */
+    const size_t width = ((size_t)net->widest + BPI_LANES - 1) / BPI_LANES * BPI_LANES;
+    bpi_scratch_place(&space->scratch, arena, net, rows);
+    space->buffer[0] = (bp_real *)bpi_take(arena, rows, width * sizeof(bp_real));
+    space->buffer[1] = (bp_real *)bpi_take(arena, rows, width * sizeof(bp_real));
+    space->marks = NULL;
+    if (rows > 1 && bpi_lists_zeros(net))
+        space->marks = (uint8_t *)bpi_take(arena, rows, bpi_blocks((size_t)bpi_inputs(net)));
 }
 
 /* Bytes to predict with that many rows (at most BPI_ROWS) at once; 0 if they overflow. */
 static size_t bpi_predict_size(const bp_net *net, size_t rows)
 {
-    const uint64_t size = 3 * BPI_ALIGN + bpi_block_count(net) * sizeof(uint32_t) +
-                          bpi_predict_row(net) * (uint64_t)rows;
-    return (size_t)size == size ? (size_t)size : 0;
+    bpi_arena arena = bpi_arena_at(NULL, (size_t)-1);
+    bpi_predict_space space;
+    bpi_predict_place(&space, &arena, net, rows);
+    return arena.used;
 }
 
-/* Predicts with that many rows at once, in a workspace that is large enough. */
-static void bpi_predict(const bp_net *net, const bp_real *inputs, size_t count, bp_real *outputs,
-                        void *workspace, size_t rows)
+/* One example; blocks is room for a list (see bpi_scratch). */
+static void bpi_predict_one(const bp_net *net, const bp_real *a, bp_real *outputs,
+                            uint32_t *blocks, bp_real *even, bp_real *odd)
 {
-    const size_t width = bpi_widest(net, 1);
-    bpi_arena arena = bpi_arena_at(workspace);
-    uint32_t *blocks = (uint32_t *)bpi_take(&arena, bpi_block_count(net), sizeof(uint32_t));
-    bp_real *buffer = (bp_real *)bpi_take(&arena, 2 * rows * width, sizeof(bp_real));
-    uint8_t *marks = (uint8_t *)bpi_take(&arena, rows, bpi_marks((size_t)bpi_inputs(net)));
-    size_t n;
-    for (; count; count -= n) {
-        bpi_rows a = bpi_matrix(inputs, bpi_inputs(net));
-        int l, last = net->layer_count - 1;
-        n = bpi_min(count, rows);
-        a.marks = bpi_marks_for(&a, n, marks);
-        for (l = 0; l <= last; l++) {
-            bp_real *out = l == last ? outputs : buffer + (size_t)(l & 1) * rows * width;
-            bpi_kernels_of(net)->forward(&net->layers[l], &a, n, blocks, out);
-            a = bpi_matrix(out, net->layers[l].outputs);
-            a.dense = 1;
-        }
-        inputs += n * (size_t)bpi_inputs(net);
-        outputs += n * (size_t)bpi_outputs(net);
+    const bpi_kernels *kernels = bpi_kernels_of(net);
+    const bp_layer *layer = net->layers, *last = layer + net->layer_count - 1;
+    for (; layer < last; layer++) {
+        bp_real *out = even;
+        kernels->forward_one(layer, a, blocks, out, bpi_room(layer, 1));
+        even = odd;
+        odd = out;
+        a = out;
+        blocks = NULL;
     }
+    kernels->forward_one(last, a, blocks, outputs, (size_t)last->outputs);
+}
+
+/* n examples, as many as the space is for. */
+static bp_status bpi_predict(const bp_net *net, const bp_real *inputs, size_t n,
+                             bp_real *outputs, const bpi_predict_space *space)
+{
+    bpi_rows a = bpi_matrix(inputs, bpi_inputs(net));
+    int l, last = net->layer_count - 1;
+    if (n == 1 || BPI_PREDICTED == 1) {
+        bpi_predict_one(net, inputs, outputs, space->scratch.blocks, space->buffer[0],
+                        space->buffer[1]);
+        return BP_OK;
+    }
+    bpi_mark_zeros(net, &a, n, space->marks);
+    for (l = 0; l <= last; l++) {
+        const bp_layer *layer = &net->layers[l];
+        bp_real *out = l == last ? outputs : space->buffer[l & 1];
+        bpi_forward_panel(bpi_kernels_of(net), layer, &a, n, &space->scratch, out,
+                          (size_t)layer->outputs);
+        a = bpi_matrix(out, layer->outputs);
+    }
+    return BP_OK;
 }
 
 BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t count,
                                 bp_real *outputs, void *workspace, size_t size)
 {
-    size_t need, row, rows = BPI_ROWS;
+    bpi_predict_space space;
+    bpi_arena arena;
+    size_t n, rows = bpi_min(count, BPI_PREDICTED);
     if (!net || !inputs || !count || !outputs || (!workspace && size))
         return BP_INVALID_ARGUMENT;
-    need = bpi_predict_size(net, 1);
-    if (!workspace || need == 0 || size < need)
+    if (!workspace)
         return BP_OUT_OF_MEMORY;
-    if (count == 1 && bpi_is_tiny(net) &&
-        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs))
-        return BP_OK;
-    row = bpi_predict_row(net);
-    if (row * BPI_ROWS > size - need)
-        rows = 1 + (size - need) / row;
-    bpi_predict(net, inputs, count, outputs, workspace, bpi_min(rows, count));
+    for (;; rows /= 2) {
+        arena = bpi_arena_at(workspace, size);
+        bpi_predict_place(&space, &arena, net, rows);
+        if (!arena.full)
+            break;
+        if (rows == 1)
+            return BP_OUT_OF_MEMORY;
+    }
+    for (; count; count -= n) {
+        n = bpi_min(count, rows);
+        bpi_predict(net, inputs, n, outputs, &space);
+        inputs += n * (size_t)bpi_inputs(net);
+        outputs += n * (size_t)bpi_outputs(net);
+    }
     return BP_OK;
 }
 
@@ -1821,33 +1819,38 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
 
 /* In a workspace on the stack, if it suffices. Apart from bp_predict, whose shortest way would have
  * all that this takes to set up. */
-static BPI_NOINLINE bp_status bpi_predict_anywhere(const bp_net *net, const bp_real *inputs,
-                                                   size_t count, bp_real *outputs)
+static BPI_NOINLINE bp_status bpi_predict_anyhow(const bp_net *net, const bp_real *inputs,
+                                                    size_t count, bp_real *outputs)
 {
     unsigned char stack[BPI_STACK];
-    void *workspace = stack;
-    size_t rows = bpi_min(count, 32), size = bpi_predict_size(net, rows);
-    if (size == 0 || size > sizeof stack) {
-        rows = bpi_min(count, BPI_ROWS);
-        workspace = bpi_allocate(bpi_predict_size(net, rows));
-    }
+    const size_t size = bpi_predict_size(net, bpi_min(count, BPI_ROWS));
+    const size_t some = bpi_predict_size(net, bpi_min(count, 32));
+    void *workspace;
+    bp_status status;
+    if (some && some <= sizeof stack)
+        return bp_predict_in(net, inputs, count, outputs, stack, sizeof stack);
+    workspace = bpi_allocate(size);
     if (!workspace)
         return BP_OUT_OF_MEMORY;
-    bpi_predict(net, inputs, count, outputs, workspace, rows);
-    if (workspace != stack)
-        BACKPROP_FREE(workspace);
-    return BP_OK;
+    status = bp_predict_in(net, inputs, count, outputs, workspace, size);
+    BACKPROP_FREE(workspace);
+    return status;
 }
 
+/* A small network, for one example, in memory on the stack. */
 BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
                              bp_real *outputs)
 {
+    enum { BPI_WIDTH = BPI_STACK / 3 / (int)sizeof(bp_real) / 8 * 8, BPI_BLOCKS = BPI_STACK / 12 };
     if (!net || !inputs || !count || !outputs)
         return BP_INVALID_ARGUMENT;
-    if (count == 1 && bpi_is_tiny(net) &&
-        bpi_kernels_of(net)->predict_tiny(net, inputs, outputs))
+    if (count == 1 && net->widest <= BPI_WIDTH && bpi_inputs(net) / BPI_LANES <= BPI_BLOCKS) {
+        bp_real hidden[2][BPI_WIDTH];
+        uint32_t blocks[BPI_BLOCKS];
+        bpi_predict_one(net, inputs, outputs, blocks, hidden[0], hidden[1]);
         return BP_OK;
-    return bpi_predict_anywhere(net, inputs, count, outputs);
+    }
+    return bpi_predict_anyhow(net, inputs, count, outputs);
 }
 
 /* These allocate; what bp_workspace_size finds invalid, the call itself will find too. */
@@ -2009,7 +2012,7 @@ BPI_API size_t bp_encode(const bp_net *net, void *bytes, size_t capacity)
     unsigned char *p = (unsigned char *)bytes;
     size_t size, i;
     int l;
-    if (!net || !bpi_is_real(bpi_largest(net, net->parameters)))
+    if (!net || !bpi_all_finite(net->parameters, net->parameter_count))
         return 0;
     size = bpi_encoded_size((size_t)net->layer_count, net->parameter_count, sizeof(bp_real));
     if (!bytes || capacity < size)
@@ -2437,7 +2440,7 @@ BPI_API bp_status bp_export_c(const bp_net *net, const char *path, const char *n
 {
     if (!net || !path || !name || !bpi_is_identifier(name))
         return BP_INVALID_ARGUMENT;
-    if (!bpi_is_real(bpi_largest(net, net->parameters)))
+    if (!bpi_all_finite(net->parameters, net->parameter_count))
         return BP_DIVERGED;
     return bpi_write_file(path, NULL, 0, net, name);
 }
@@ -2499,7 +2502,8 @@ BPI_API const char *bp_status_string(bp_status status)
         "the file could not be opened, read or written",
         "the file is not a network, or is damaged",
         "training diverged: the cost or a parameter is no longer finite",
-        "stopped by the progress callback"
+        "stopped by the progress callback",
+        "an input or a target is not finite"
     };
     unsigned i = (unsigned)status;
     return i < sizeof words / sizeof *words ? words[i] : "unknown status";
@@ -2507,7 +2511,58 @@ BPI_API const char *bp_status_string(bp_status status)
 
 /* >>machine
  * =========
- * From here on it is about processors. */
+ * From here on it is about processors. Three micro-kernels do nearly all of the work, written once
+ * and compiled once for each instruction set:
+ *
+ *     dot_tile    z[r][m]   = sum_k a[r][k] w[m][k]         forward (F1)
+ *     axpy_tile   out[r][k] = f(sum_t c[t][r] x[t][k])      hidden errors (B2), gradients (B3),
+ *                                                           descent (B3 and U in one)
+ *     ger_dot     w[r] -= eta d[r] a,  z[r] = w[r] . next   one example: descent, and the forward
+ *                                                           product of the next, in one pass
+ *
+ *     dot_tile           k, k + 1 ... of        axpy_tile          k ... k + NV vectors
+ *                        w[0] ... w[NR-1]                          of x[t]
+ *     a[0]          [                    ]      c[t][0]       [                    ]
+ *      ...          [ sums, a vector each ]      ...          [ sums, in registers ]
+ *     a[MR-1]       [                    ]      c[t][MR-1]    [                    ]
+ *                   folded in the end                         f, then stored
+ *
+ * A vector is the lanes of one sum of F1 (8 floats or 4 doubles): one register with AVX2, two
+ * with SSE2, NEON and WebAssembly, a small array in plain C. With AVX-512 it is two sums side by
+ * side, of two examples.
+ *
+ * Where to find things:
+ *
+ *     arithmetic without vectors   bpi_fma, bpi_sigmoid
+ *     panels (drivers of tiles)    bpi_forward_panel, bpi_axpy_panel
+ *     instruction sets             bpi_find_kernels, bpi_has, BPI_PASS
+ *     operations of a set          bpi_vload ... bpi_vfold, below "operations"
+ *     sigmoid in vectors           bpi_vsigmoid
+ *     lists of blocks not zero     bpi_list_blocks, bpi_mark
+ *     forward product              bpi_dot_tile, bpi_dot_columns, bpi_dot; bpi_dot_narrow
+ *     one example                  bpi_forward_one, bpi_ger_dot, bpi_descend_one
+ *     sums of rows                 bpi_axpy_tile, bpi_axpy_columns, bpi_axpy
+ *     element by element           bpi_activate, bpi_output_error
+ *
+ * To add an instruction set: write its operations, give it a number (BPI_PASS_...), and a line in
+ * bpi_find_kernels. To change the height of a tile: BPI_MR, BPI_AXPY_MR beside its operations. */
+
+/* Numbers that decide about speed, never about bits. */
+enum {
+    /* bytes of a core's second cache, the least of today's processors */
+    BPI_L2 = 1024 * 1024,
+    /* bytes of weights that meet one tile of examples after the other: a quarter of it */
+    BPI_GROUP = BPI_L2 / 4,
+    /* bytes of rows that meet one tile of sums after the other, likewise */
+    BPI_CHUNK = BPI_L2 / 4,
+    /* bytes that rows may lie apart before a first cache of 8 ways holds too few of them */
+    BPI_SPREAD = 32 * 1024,
+    /* rows of weights summed up at a time for hidden errors: few enough to be read side by side */
+    BPI_TERMS = 64,
+    /* inputs, and neurons, from which on a list of the blocks that are not zero pays for itself */
+    BPI_LISTED_INPUTS = 128,
+    BPI_LISTED_NEURONS = 16
+};
 
 /* Does the compiler turn bpi_fma into one instruction on this target? */
 #if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                     \
@@ -2593,8 +2648,6 @@ static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
 #define BPI_SIGMOID_ZERO (-760.0)
 #define BPI_SIGMOID_LOWEST (-708.0)
 #define BPI_SIGMOID_HIGHEST 50.0
-#define BPI_EXPONENT_BIAS 1023
-#define BPI_MANTISSA_BITS 52
 #define BPI_ROUNDER 6755399441055744.0
 #define BPI_LOG2_E 1.4426950408889634
 #define BPI_LN2_HIGH 6.93147180369123816490e-01
@@ -2613,8 +2666,6 @@ static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
 #define BPI_SIGMOID_ZERO (-110.0f)
 #define BPI_SIGMOID_LOWEST (-87.0f)
 #define BPI_SIGMOID_HIGHEST 40.0f
-#define BPI_EXPONENT_BIAS 127
-#define BPI_MANTISSA_BITS 23
 #define BPI_ROUNDER 12582912.0f
 #define BPI_LOG2_E 1.44269504f
 #define BPI_LN2_HIGH 0.693359375f
@@ -2673,144 +2724,280 @@ static bp_real bpi_sigmoid(bp_real z)
     return t / bpi_add_exp(t, f);
 }
 
-/* The sum of w_k a_k in lanes, the lanes added in halves. Lanes that no k falls into are zero and
- * left out. */
-static bp_real bpi_dot(const bp_real *w, const bp_real *a, size_t n)
+/* ---- panels: what drives the tiles; compiled once, for every set ---- */
+
+/* Do so many rows, which lie stride numbers apart, crowd each other out of the first cache? It
+ * finds a line by the low bits of its address: rows 4096 bytes apart share eight places. */
+static int bpi_rows_collide(size_t rows, size_t stride)
 {
-    bp_real lane[BPI_LANES];
-    size_t k, i, half = BPI_LANES / 2;
-    for (i = 0; i < BPI_LANES; i++)
-        lane[i] = 0;
-    for (k = 0; k + BPI_LANES <= n; k += BPI_LANES)
-        for (i = 0; i < BPI_LANES; i++)
-            lane[i] = bpi_fma(w[k + i], a[k + i], lane[i]);
-    for (i = 0; k + i < n; i++)
-        lane[i] = bpi_fma(w[k + i], a[k + i], lane[i]);
-    while (half && half >= n)
-        half /= 2;
-    for (; half; half /= 2)
-        for (i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
+    const size_t bytes = stride * sizeof(bp_real), step = bytes & (~bytes + 1);
+    return rows * step > BPI_SPREAD;
 }
 
-static bp_real bpi_largest_plain(const bpi_rows *rows, size_t n)
+/* Is it worth looking for blocks of zeros in the network's inputs? */
+static int bpi_lists_zeros(const bp_net *net)
 {
-    bp_real largest = 2;
-    size_t i, k;
-    for (i = 0; i < n; i++)
-        for (k = 0; k < rows->stride; k++) {
-            const bp_real x = bpi_row(rows, i)[k];
-            largest = bpi_larger(largest, x < 0 ? -x : x);
-        }
-    return largest;
+#ifdef BACKPROP_NO_SIMD
+    (void)net;
+    return 0;
+#else
+    return net->layers[0].inputs >= BPI_LISTED_INPUTS;
+#endif
 }
 
-static bp_real bpi_forward_plain(const bp_layer *layer, const bpi_rows *a, size_t n,
-                                 uint32_t *blocks, bp_real *out)
+static void bpi_scratch_place(bpi_scratch *scratch, bpi_arena *arena, const bp_net *net,
+                              size_t rows)
 {
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    size_t i, j;
-    (void)blocks;
-    for (i = 0; i < n; i++, out += outputs)
-        for (j = 0; j < outputs; j++) {
-            bp_real z = bpi_dot(layer->weights + j * inputs, bpi_row(a, i), inputs);
-            out[j] = bpi_sigmoid(z + layer->biases[j]);
-        }
-    return bpi_largest_plain(a, n);
-}
-
-static bp_real bpi_hidden_error_plain(const bp_layer *layer, const bp_real *above,
-                                      const bp_real *a, size_t n, bp_real *delta)
-{
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const bpi_rows all = bpi_matrix(delta, layer->inputs);
-    size_t i, j, k;
-    for (i = 0; i < n; i++, above += outputs, a += inputs, delta += inputs) {
-        for (k = 0; k < inputs; k++)
-            delta[k] = 0;
-        for (j = 0; j < outputs; j++)
-            for (k = 0; k < inputs; k++)
-                delta[k] = bpi_fma(layer->weights[j * inputs + k], above[j], delta[k]);
-        for (k = 0; k < inputs; k++) {
-            bp_real slope = 1 - a[k];
-            slope *= a[k];
-            delta[k] *= slope;
-        }
+    size_t terms = rows;
+    int l, packs = 0;
+    for (l = 0; l < net->layer_count; l++) {
+        const size_t outputs = (size_t)net->layers[l].outputs;
+        if (l > 0 && bpi_min(outputs, BPI_TERMS) > terms)
+            terms = bpi_min(outputs, BPI_TERMS);
+        packs |= bpi_rows_collide(BPI_LANES, (size_t)net->layers[l].inputs);
     }
-    return bpi_largest_plain(&all, n);
+    memset(scratch, 0, sizeof *scratch);
+    if (bpi_lists_zeros(net))
+        scratch->blocks = (uint32_t *)bpi_take(arena, bpi_blocks((size_t)bpi_inputs(net)),
+                                               sizeof(uint32_t));
+    scratch->list = (const bp_real **)bpi_take(arena, terms, sizeof(bp_real *));
+    scratch->places = (size_t *)bpi_take(arena, terms, sizeof(size_t));
+    if (packs && rows > 1)
+        scratch->panel = (bp_real *)bpi_take(arena, BPI_CHUNK, 1);
 }
 
-static void bpi_gradient_plain(const bp_layer *layer, const bp_real *delta, size_t stride,
-                               const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
+/* Copies columns of the listed rows to the panel, and lists the copies. */
+static void bpi_pack(const bp_real **list, size_t rows, size_t columns, bp_real *panel)
 {
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    size_t i, j, k;
-    for (j = 0; j < outputs; j++, dw += inputs)
-        for (i = 0; i < n; i++) {
-            const bp_real *a_i = bpi_row(a, i), delta_ij = delta[i * stride + j];
-            db[j] += delta_ij;
-            for (k = 0; k < inputs; k++)
-                dw[k] = bpi_fma(delta_ij, a_i[k], dw[k]);
-        }
-}
-
-static void bpi_descend_plain(const bp_layer *layer, const bp_real *delta, size_t stride,
-                              const bpi_rows *a, size_t n, bp_real eta)
-{
-    enum { STRETCH = 64 };
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    size_t i, j, k, first;
-    for (j = 0; j < outputs; j++) {
-        bp_real *w = layer->weights + j * inputs, db = 0;
-        for (first = 0; first < inputs; first += STRETCH) {
-            const size_t width = bpi_min(STRETCH, inputs - first);
-            bp_real dw[STRETCH];
-            for (k = 0; k < width; k++)
-                dw[k] = 0;
-            for (i = 0; i < n; i++)
-                for (k = 0; k < width; k++)
-                    dw[k] = bpi_fma(delta[i * stride + j], bpi_row(a, i)[first + k], dw[k]);
-            for (k = 0; k < width; k++)
-                w[first + k] = bpi_fma(-eta, dw[k], w[first + k]);
-        }
-        for (i = 0; i < n; i++)
-            db += delta[i * stride + j];
-        layer->biases[j] = bpi_fma(-eta, db, layer->biases[j]);
-    }
-}
-
-static bp_real bpi_descend_ahead_plain(const bp_layer *layer, const bp_real *delta,
-                                       const bpi_rows *a, bp_real eta, uint32_t *blocks,
-                                       const bpi_rows *next, bp_real *out)
-{
-    bpi_descend_plain(layer, delta, (size_t)layer->outputs, a, 1, eta);
-    return next ? bpi_forward_plain(layer, next, 1, blocks, out) : 0;
-}
-
-static void bpi_update_plain(bp_real *parameters, const bp_real *gradient, size_t count,
-                             bp_real eta)
-{
+    const size_t line = 64 / sizeof(bp_real), apart = (columns / line / 2 * 2 + 3) * line;
     size_t i;
-    for (i = 0; i < count; i++)
-        parameters[i] = bpi_fma(-eta, gradient[i], parameters[i]);
+    for (i = 0; i < rows; i++, panel += apart) {
+        memcpy(panel, list[i], columns * sizeof(bp_real));
+        list[i] = panel;
+    }
 }
 
-static const bpi_kernels bpi_kernels_plain = {
-    "plain",
-    BPI_FUSED,
-    bpi_fma,
-    bpi_forward_plain,
-    bpi_output_error,
-    bpi_hidden_error_plain,
-    bpi_gradient_plain,
-    bpi_descend_plain,
-    bpi_descend_ahead_plain,
-    bpi_update_plain,
-    bpi_largest_plain,
-    NULL,
-    NULL
-};
+/* The most columns of so many rows that fit into size bytes once they are packed. */
+static size_t bpi_packed_columns(size_t rows, size_t size)
+{
+    const size_t pair = 128 / sizeof(bp_real), pairs = size / 128 / rows;
+    return pairs > 2 ? (pairs - 2) * pair : 0;
+}
+
+/* Lists the blocks that are marked for any of the rows (see bpi_rows); returns how many. */
+static size_t bpi_list_marked(const uint8_t *marks, size_t rows, size_t inputs, uint32_t *blocks)
+{
+    const size_t step = bpi_blocks(inputs);
+    size_t b, i, count = 0;
+    for (b = 0; b < step; b++) {
+        unsigned any = 0;
+        for (i = 0; i < rows; i++)
+            any |= marks[i * step + b];
+        blocks[count] = (uint32_t)(b * BPI_LANES);
+        count += any;
+    }
+    return count;
+}
+
+/* Fills in a tile's rows of examples, from the i-th on: to its full height, the last one again
+ * behind the end. */
+static void bpi_list_examples(bpi_dot_job *tile, size_t height, const bpi_rows *a, size_t i,
+                              bp_real *out, size_t ldo, bp_real *panel)
+{
+    const size_t columns = tile->inputs;
+    size_t r;
+    for (r = 0; r < height; r++) {
+        const size_t at = i + bpi_min(r, tile->rows - 1);
+        tile->a[r] = bpi_row(a, at);
+        tile->out[r] = out + at * ldo;
+    }
+    if (panel && bpi_rows_collide(height, columns) &&
+        columns <= bpi_packed_columns(height, BPI_CHUNK))
+        bpi_pack(tile->a, height, columns, panel);
+}
+
+/* F1, F2 for n > 1 examples and some neurons: groups of neurons whose weights stay in the second
+ * cache, and for each group one tile of examples after the other. */
+static void bpi_forward_panel(const bpi_kernels *kernels, const bp_layer *layer, const bpi_rows *a,
+                              size_t n, const bpi_scratch *scratch, bp_real *out, size_t ldo)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    const size_t bytes = inputs * sizeof(bp_real);
+    const int narrow = outputs < kernels->dot_neurons;
+    const size_t height = narrow ? (size_t)BPI_LANES : kernels->dot_rows;
+    const size_t group = bytes * outputs > BPI_L2 ? (BPI_GROUP / bytes / 16 + 1) * 16 : outputs;
+    bpi_dot_job tile;
+    size_t i, j, r;
+    tile.inputs = inputs;
+    tile.blocks = NULL;
+    tile.block_count = 0;
+    for (j = 0; j < outputs; j += group) {
+        tile.neurons = bpi_min(group, outputs - j);
+        if (tile.neurons < kernels->dot_neurons && !narrow) {
+            /* the last group is shorter than a tile: it begins earlier */
+            tile.neurons = kernels->dot_neurons;
+            j = outputs - tile.neurons;
+        }
+        tile.w = layer->weights + j * inputs;
+        tile.b = layer->biases + j;
+        for (i = 0; i < n; i += tile.rows) {
+            tile.rows = bpi_min(height, n - i);
+            tile.prefetch = i == 0 && group < outputs;
+            bpi_list_examples(&tile, height, a, i, out + j, ldo, scratch->panel);
+            if (a->marks) {
+                tile.blocks = scratch->blocks;
+                tile.block_count = bpi_list_marked(a->marks + i * bpi_blocks(inputs), tile.rows,
+                                                   inputs, scratch->blocks);
+            }
+            (narrow ? kernels->dot_narrow : kernels->dot)(&tile);
+        }
+    }
+    /* whole rows, or some columns of them */
+    if (outputs == ldo)
+        kernels->activate(out, n * outputs);
+    else
+        for (r = 0; r < n; r++)
+            kernels->activate(out + r * ldo, outputs);
+}
+
+/* Lists count rows of x from column k on, and where their coefficients lie; where zeros are marked,
+ * only those that are not zero in all of so many columns. Returns how many are listed. */
+static size_t bpi_list_terms(const bpi_rows *x, size_t first, size_t count, size_t k,
+                             size_t columns, size_t c_term, const bpi_scratch *scratch)
+{
+    const size_t blocks = bpi_blocks(x->stride), block = k / BPI_LANES;
+    const size_t end = (k + columns + BPI_LANES - 1) / BPI_LANES;
+    size_t t, b, listed = 0;
+    for (t = first; t < first + count; t++) {
+        unsigned any = !x->marks || end > blocks;
+        for (b = block; b < end && !any; b++)
+            any = x->marks[t * blocks + b];
+        scratch->list[listed] = bpi_row(x, t) + k;
+        scratch->places[listed] = t * c_term;
+        listed += any;
+    }
+    return listed;
+}
+
+/* out[i][k] = f(sum_t c[t][i] x[t][k]) for i < rows, t < count, k < columns, f being the tile's.
+ * Rows of x are taken some at a time, and of these as many columns as stay in the second cache
+ * while they meet one tile of sums after the other; or a tile's columns, where zeros are left out.
+ * Non-zero if a descent made a number that is not finite. */
+static int bpi_axpy_panel(const bpi_kernels *kernels, const bpi_axpy_job *product, size_t rows,
+                          const bpi_rows *x, size_t count, size_t terms,
+                          const bpi_scratch *scratch)
+{
+    const size_t columns = product->columns;
+    bpi_axpy_job tile = *product;
+    int bad = 0;
+    size_t t, k, i, some;
+    tile.x = scratch->list;
+    tile.c_at = scratch->places;
+    for (t = 0; t < count; t += some) {
+        some = bpi_min(terms, count - t);
+        tile.f = t + some < count ? BPI_ADD : product->f;
+        tile.accumulate = t > 0 || product->f == BPI_ADD;
+        for (k = 0; k < columns; k += tile.columns) {
+            bp_real *panel = bpi_rows_collide(some, x->stride) && rows >= BPI_LISTED_NEURONS
+                                 ? scratch->panel : NULL;
+            tile.columns = x->marks ? kernels->axpy_columns
+                                    : bpi_packed_columns(some, BPI_CHUNK);
+            tile.columns = bpi_min(tile.columns, columns - k);
+            tile.count = bpi_list_terms(x, t, some, k, tile.columns, product->c_term, scratch);
+            if (tile.count == 0)
+                continue;
+            if (panel && !x->marks)
+                bpi_pack(scratch->list, tile.count, tile.columns, panel);
+            for (i = 0; i < rows; i += tile.rows) {
+                tile.rows = rows - i;
+                tile.c = product->c + i * product->c_row;
+                tile.out = product->out + i * product->ldo + k;
+                tile.a = product->a ? product->a + i * product->ldo + k : NULL;
+                bad |= kernels->axpy(&tile);
+            }
+        }
+    }
+    return bad;
+}
+
+/* Where a bias is the weight of an input that is always 1. */
+static const bp_real bpi_one = 1;
+
+/* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
+static void bpi_hidden_error(const bpi_kernels *kernels, const bp_layer *layer,
+                             const bp_real *above, const bp_real *a, size_t n,
+                             const bpi_scratch *scratch, bp_real *delta)
+{
+    const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
+    bpi_axpy_job product;
+    memset(&product, 0, sizeof product);
+    product.f = BPI_ERROR;
+    product.c = above;
+    product.c_row = (size_t)layer->outputs;
+    product.c_term = 1;
+    product.columns = product.ldo = (size_t)layer->inputs;
+    product.out = delta;
+    product.a = a;
+    if (n == 1 && product.c_row <= BPI_TERMS) {
+        /* a single tile: nothing to block */
+        product.count = bpi_list_terms(&w, 0, product.c_row, 0, product.columns, 1, scratch);
+        product.x = scratch->list;
+        product.c_at = scratch->places;
+        product.rows = 1;
+        kernels->axpy(&product);
+    } else {
+        bpi_axpy_panel(kernels, &product, n, &w, product.c_row, n == 1 ? 8 : BPI_TERMS, scratch);
+    }
+}
+
+/* B3 for some neurons, rows of delta being ld apart: f is BPI_ADD, then w and b are the gradient,
+ * or BPI_DESCEND (B3 and U in one), then they are the parameters. */
+static int bpi_gradient_panel(const bpi_kernels *kernels, int f, const bp_layer *layer,
+                              const bp_real *delta, size_t ld, const bpi_rows *a, size_t n,
+                              bp_real eta, const bpi_scratch *scratch, bp_real *w, bp_real *b)
+{
+    bpi_rows errors = bpi_matrix(delta, 0);
+    bpi_axpy_job product;
+    int bad;
+    errors.stride = ld;
+    memset(&product, 0, sizeof product);
+    product.f = f;
+    product.eta = eta;
+    product.c = delta;
+    product.c_row = 1;
+    product.c_term = ld;
+    product.columns = product.ldo = (size_t)layer->inputs;
+    product.out = w;
+    product.prefetch = f == BPI_DESCEND && (size_t)layer->inputs * (size_t)layer->outputs *
+                                               sizeof(bp_real) > BPI_L2;
+    bad = bpi_axpy_panel(kernels, &product, (size_t)layer->outputs, a, n, n, scratch);
+    product.c = &bpi_one;
+    product.c_row = product.c_term = 0;
+    product.columns = product.ldo = (size_t)layer->outputs;
+    product.out = b;
+    product.prefetch = 0;
+    return bpi_axpy_panel(kernels, &product, 1, &errors, n, n, scratch) | bad;
+}
+
+/* U: parameters -= eta gradient. */
+static int bpi_update(const bpi_kernels *kernels, bp_real *parameters, const bp_real *gradient,
+                      size_t count, bp_real eta)
+{
+    const bp_real *list[1];
+    const size_t place = 0;
+    bpi_axpy_job tile;
+    memset(&tile, 0, sizeof tile);
+    list[0] = gradient;
+    tile.c_at = &place;
+    tile.f = BPI_DESCEND;
+    tile.eta = eta;
+    tile.rows = tile.count = 1;
+    tile.x = list;
+    tile.c = &bpi_one;
+    tile.columns = count;
+    tile.out = parameters;
+    return kernels->axpy(&tile);
+}
 
 /* ---- instruction sets ---- */
 
@@ -2824,44 +3011,27 @@ static const bpi_kernels bpi_kernels_plain = {
 #define BPI_WASM 1
 #endif
 
-#if defined(BPI_X86) || defined(BPI_NEON) || defined(BPI_WASM)
-#define BPI_CHOICE 1
-#endif
+#define BPI_PASS_PLAIN 1
+#define BPI_PASS_SSE2 2
+#define BPI_PASS_NEON 3
+#define BPI_PASS_WASM 4
+#define BPI_PASS_AVX2 5
+#define BPI_PASS_AVX512 6
 
-#define BPI_PASS_SSE2 1
-#define BPI_PASS_AVX2 2
-#define BPI_PASS_AVX512 3
-#define BPI_PASS_NEON 4
-#define BPI_PASS_WASM 5
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define BPI_INLINE __forceinline
-#define BPI_UNROLL
-#define BPI_PREFETCH(p) ((void)(p))
-#define BPI_PREFETCH_SECOND(p) ((void)(p))
-#define BPI_TARGET_AVX2
-#define BPI_TARGET_AVX512
-#else
+#if defined(__GNUC__)
 #define BPI_INLINE inline __attribute__((always_inline))
-#define BPI_PREFETCH(p) __builtin_prefetch(p)
-#define BPI_PREFETCH_SECOND(p) __builtin_prefetch(p, 0, 2)
+#define BPI_PREFETCH(p) __builtin_prefetch((const void *)(p), 0, 2)
 #define BPI_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define BPI_TARGET_AVX512 __attribute__((target("avx2,fma,avx512f,avx512vl")))
-#if defined(__clang__)
-/* Unrolled, it takes minutes to compile with a sanitizer; and one of them does not know what AVX's
- * masked moves write. */
-#if __has_feature(memory_sanitizer)
-#define BPI_NO_MASKS 1
-#endif
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
-    __has_feature(thread_sanitizer)
-#define BPI_UNROLL
 #else
-#define BPI_UNROLL _Pragma("clang loop unroll(full)")
-#endif
+#if defined(_MSC_VER)
+#define BPI_INLINE __forceinline
 #else
-#define BPI_UNROLL _Pragma("GCC unroll 16")
+#define BPI_INLINE inline
 #endif
+#define BPI_PREFETCH(p) ((void)(p))
+#define BPI_TARGET_AVX2
+#define BPI_TARGET_AVX512
 #endif
 
 /* What 1.5 2^23 + n has in its last bits, taken from this and shifted, gives 2^-n. */
@@ -2874,6 +3044,31 @@ static const bpi_kernels bpi_kernels_plain = {
 /* The name under which this file includes itself. */
 #ifndef BACKPROP_H_FILE
 #define BACKPROP_H_FILE "backprop.h"
+#endif
+
+/* Plain C keeps its tiles in memory, their heights arguments like others: small code. */
+#define BPI_UNROLL
+#define BPI_TILE static
+#define BPI_PASS BPI_PASS_PLAIN
+#include BACKPROP_H_FILE
+
+/* Tiles in vectors are unrolled, but not under clang's sanitizers, where that takes minutes to
+ * compile. One of these does not know what AVX's masked moves write. */
+#undef BPI_UNROLL
+#undef BPI_TILE
+#define BPI_TILE static BPI_INLINE
+#if !defined(__GNUC__)
+#define BPI_UNROLL
+#elif !defined(__clang__)
+#define BPI_UNROLL _Pragma("GCC unroll 32")
+#elif __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
+    __has_feature(thread_sanitizer)
+#define BPI_UNROLL
+#if __has_feature(memory_sanitizer)
+#define BPI_NO_MASKS 1
+#endif
+#else
+#define BPI_UNROLL _Pragma("clang loop unroll(full)")
 #endif
 
 #ifdef BPI_X86
@@ -2986,11 +3181,11 @@ static const bpi_kernels *bpi_find_kernels(const char *name)
     return NULL;
 }
 
-/* Where plain C is all there is, its loops are called by name: those that nobody calls can then be
- * left out by the compiler or the linker, as no table of all of them is in use. */
+/* Where plain C is all there is, its functions are called by name: those that nobody calls can
+ * then be left out by the compiler or the linker, as no table of all of them is in use. */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net)
 {
-#ifdef BPI_CHOICE
+#if defined(BPI_X86) || defined(BPI_NEON) || defined(BPI_WASM)
     return net->kernels;
 #else
     (void)net;
@@ -2998,49 +3193,9 @@ static const bpi_kernels *bpi_kernels_of(const bp_net *net)
 #endif
 }
 
-static void bpi_note_layer(bp_net *net, int l)
-{
-#ifdef BPI_CHOICE
-    const bp_layer *layer = &net->layers[l];
-    if (l == 0)
-        net->tiny = net->layer_count <= BPI_TINY && layer->inputs <= BPI_LANES;
-    net->tiny = net->tiny && layer->outputs <= BPI_LANES;
-#else
-    (void)net;
-    (void)l;
-#endif
-}
-
-static int bpi_is_tiny(const bp_net *net)
-{
-    return net->tiny && bpi_kernels_of(net)->predict_tiny;
-}
-
-static int bpi_packs(size_t inputs, size_t rows, size_t neurons, int narrow)
-{
-#ifdef BPI_CHOICE
-    enum { CACHE = 32 * 1024, PAGES = 64 * 4096 }; /* the first cache, and what it knows pages of */
-    const size_t bytes = inputs * sizeof(bp_real), step = bytes & (~bytes + 1);
-    if (neurons < 16)
-        return 0;
-    if (bpi_collides(inputs))
-        return rows > 4;
-    if (rows >= 64 && neurons >= 384)
-        return 1;
-    /* do rows a multiple of step apart fill their CACHE / step places, or rows too many pages? */
-    return narrow && (rows * step >= CACHE || (rows > 64 && rows * bytes > PAGES));
-#else
-    (void)bpi_collides(inputs);
-    (void)rows;
-    (void)neurons;
-    (void)narrow;
-    return 0;
-#endif
-}
-
 static const bpi_kernels *bpi_choose_kernels(void)
 {
-#ifdef BPI_CHOICE
+#if defined(BPI_X86) || defined(BPI_NEON) || defined(BPI_WASM)
     return bpi_find_kernels(NULL);
 #else
     return NULL;
@@ -3069,354 +3224,731 @@ BPI_API bp_status bp_use_simd(bp_net *net, const char *name)
 
 #define BPI_PASTE_(a, b) a##b
 #define BPI_PASTE(a, b) BPI_PASTE_(a, b)
-#define BPI_N(name) BPI_PASTE(BPI_PASTE(bpi_, name), BPI_SUFFIX)
+#define BPI_N_(name, suffix) bpi_##name##suffix
+#define BPI_N__(name, suffix) BPI_N_(name, suffix)
+#define BPI_N(name) BPI_N__(name, BPI_SUFFIX)
 
-#if BPI_PASS == BPI_PASS_NEON
-/* ---- AArch64: 32 registers of 16 bytes ---- */
-#define BPI_SUFFIX _neon
-#define BPI_NAME "neon"
-#define BPI_TARGET
-#define BPI_TILE 6
-#define BPI_SET_FUSED 1
-#ifdef BACKPROP_DOUBLE
-typedef float64x2_t bpi_v_neon;
-#define BPI_OP(name) BPI_PASTE(v##name, q_f64)
-#define BPI_BITS(x) vreinterpretq_s64_f64(x)
-#define BPI_REAL(x) vreinterpretq_f64_s64(x)
-#define BPI_EXPONENT(i) vshlq_n_s64(vsubq_s64(vdupq_n_s64(BPI_MAGIC), i), BPI_MANTISSA_BITS)
-#define BPI_SET1(x) vdupq_n_f64(x)
-#define BPI_OR(a, b) BPI_REAL(vorrq_s64(BPI_BITS(a), BPI_BITS(b)))
-#define BPI_ANY(mask) (vgetq_lane_u64(mask, 0) | vgetq_lane_u64(mask, 1))
-#define BPI_MASK_NOT(mask) veorq_u64(mask, vdupq_n_u64(~(uint64_t)0))
+/* What is written below as bpi_dot_tile is bpi_dot_tile_avx2 in the pass of AVX2. */
+#define bpi_v BPI_N(v)
+#define bpi_half BPI_N(half)
+#define bpi_halves BPI_N(halves)
+#define bpi_vload BPI_N(vload)
+#define bpi_vstore BPI_N(vstore)
+#define bpi_vload_n BPI_N(vload_n)
+#define bpi_vstore_n BPI_N(vstore_n)
+#define bpi_vload_part BPI_N(vload_part)
+#define bpi_vstore_part BPI_N(vstore_part)
+#define bpi_vload_pair BPI_N(vload_pair)
+#define bpi_vload_both BPI_N(vload_both)
+#define bpi_vset BPI_N(vset)
+#define bpi_vadd BPI_N(vadd)
+#define bpi_vsub BPI_N(vsub)
+#define bpi_vmul BPI_N(vmul)
+#define bpi_vdiv BPI_N(vdiv)
+#define bpi_vmadd BPI_N(vmadd)
+#define bpi_vmin BPI_N(vmin)
+#define bpi_vor BPI_N(vor)
+#define bpi_vcheck BPI_N(vcheck)
+#define bpi_vany BPI_N(vany)
+#define bpi_vbelow BPI_N(vbelow)
+#define bpi_vpower BPI_N(vpower)
+#define bpi_vfold BPI_N(vfold)
+#define bpi_fold_half BPI_N(fold_half)
+#define bpi_fold_quarter BPI_N(fold_quarter)
+#define bpi_vsigmoid_usual BPI_N(vsigmoid_usual)
+#define bpi_vsigmoid_rare BPI_N(vsigmoid_rare)
+#define bpi_vsigmoid BPI_N(vsigmoid)
+#define bpi_scalar_fma BPI_N(scalar_fma)
+#define bpi_activate BPI_N(activate)
+#define bpi_output_error BPI_N(output_error)
+#define bpi_mark BPI_N(mark)
+#define bpi_list_blocks BPI_N(list_blocks)
+#define bpi_dot_block BPI_N(dot_block)
+#define bpi_dot_tile BPI_N(dot_tile)
+#define bpi_dot_columns BPI_N(dot_columns)
+#define bpi_dot_1 BPI_N(dot_1)
+#define bpi_dot_2 BPI_N(dot_2)
+#define bpi_dot_3 BPI_N(dot_3)
+#define bpi_dot BPI_N(dot)
+#define bpi_dot_narrow BPI_N(dot_narrow)
+#define bpi_forward_one BPI_N(forward_one)
+#define bpi_ger_dot_block BPI_N(ger_dot_block)
+#define bpi_ger_job BPI_N(ger_job)
+#define bpi_ger_dot BPI_N(ger_dot)
+#define bpi_descend_one BPI_N(descend_one)
+#define bpi_axpy_tile BPI_N(axpy_tile)
+#define bpi_axpy_columns BPI_N(axpy_columns)
+#define bpi_axpy_1 BPI_N(axpy_1)
+#define bpi_axpy_2 BPI_N(axpy_2)
+#define bpi_axpy_4 BPI_N(axpy_4)
+#define bpi_axpy_6 BPI_N(axpy_6)
+#define bpi_axpy BPI_N(axpy)
+
+#if BPI_PASS == BPI_PASS_PLAIN && defined(__OPTIMIZE_SIZE__)
+#define BPI_LOCAL static
 #else
-typedef float32x4_t bpi_v_neon;
-#define BPI_OP(name) BPI_PASTE(v##name, q_f32)
-#define BPI_BITS(x) vreinterpretq_s32_f32(x)
-#define BPI_REAL(x) vreinterpretq_f32_s32(x)
-#define BPI_EXPONENT(i) vshlq_n_s32(vsubq_s32(vdupq_n_s32(BPI_MAGIC), i), BPI_MANTISSA_BITS)
-#define BPI_SET1(x) vdupq_n_f32(x)
-#define BPI_OR(a, b) BPI_REAL(vorrq_s32(BPI_BITS(a), BPI_BITS(b)))
-#define BPI_ANY(mask) vmaxvq_u32(mask)
-#define BPI_MASK_NOT(mask) vmvnq_u32(mask)
+#define BPI_LOCAL BPI_TARGET static BPI_INLINE
 #endif
-#define BPI_LOAD(p) BPI_OP(ld1)(p)
-#define BPI_STORE(p, x) BPI_OP(st1)(p, x)
-#define BPI_ADD(a, b) BPI_OP(add)(a, b)
-#define BPI_SUB(a, b) BPI_OP(sub)(a, b)
-#define BPI_MUL(a, b) BPI_OP(mul)(a, b)
-#define BPI_DIV(a, b) BPI_OP(div)(a, b)
-#define BPI_MIN(a, b) BPI_OP(min)(a, b)
-#define BPI_MAX(a, b) BPI_OP(maxnm)(a, b)
-#define BPI_ABS(x) BPI_OP(abs)(x)
-#define BPI_MADD(a, b, c) BPI_OP(fma)(c, a, b)
-#define BPI_ANY_NOT_GE(a, b) (BPI_ANY(BPI_MASK_NOT(BPI_OP(cge)(a, b))) != 0)
-#define BPI_ANY_NOT_LE(a, b) (BPI_ANY(BPI_MASK_NOT(BPI_OP(cle)(a, b))) != 0)
-#define BPI_ANY_NONZERO(a) (BPI_ANY(BPI_MASK_NOT(BPI_OP(ceq)(a, BPI_SET1(0)))) != 0)
 
-#elif BPI_PASS == BPI_PASS_WASM
-/* ---- WebAssembly: no fused multiply-add ---- */
-#define BPI_SUFFIX _wasm
-#define BPI_NAME "wasm"
-#define BPI_TARGET
-#define BPI_TILE 2
-#define BPI_SET_FUSED BPI_FUSED
-typedef v128_t bpi_v_wasm;
-#ifdef BACKPROP_DOUBLE
-#define BPI_OP(name) BPI_PASTE(wasm_f64x2_, name)
-#define BPI_EXPONENT(i) wasm_i64x2_shl(wasm_i64x2_sub(wasm_i64x2_splat(BPI_MAGIC), i), 52)
-#else
-#define BPI_OP(name) BPI_PASTE(wasm_f32x4_, name)
-#define BPI_EXPONENT(i) wasm_i32x4_shl(wasm_i32x4_sub(wasm_i32x4_splat(BPI_MAGIC), i), 23)
-#endif
-#define BPI_BITS(x) (x)
-#define BPI_REAL(x) (x)
-#define BPI_SET1(x) BPI_OP(splat)(x)
-#define BPI_LOAD(p) wasm_v128_load(p)
-#define BPI_STORE(p, x) wasm_v128_store(p, x)
-#define BPI_ADD(a, b) BPI_OP(add)(a, b)
-#define BPI_SUB(a, b) BPI_OP(sub)(a, b)
-#define BPI_MUL(a, b) BPI_OP(mul)(a, b)
-#define BPI_DIV(a, b) BPI_OP(div)(a, b)
-#define BPI_MIN(a, b) BPI_OP(pmin)(a, b)
-#define BPI_MAX(a, b) BPI_OP(pmax)(a, b)
-#define BPI_ABS(x) BPI_OP(abs)(x)
-#define BPI_OR(a, b) wasm_v128_or(a, b)
-#define BPI_ANY_NOT_GE(a, b) wasm_v128_any_true(wasm_v128_not(BPI_OP(ge)(a, b)))
-#define BPI_ANY_NOT_LE(a, b) wasm_v128_any_true(wasm_v128_not(BPI_OP(le)(a, b)))
-#define BPI_ANY_NONZERO(a) wasm_v128_any_true(BPI_OP(ne)(a, BPI_SET1(0)))
+/* ---- operations ---- */
 
-#else
-/* ---- x86 ---- */
+#if BPI_PASS == BPI_PASS_AVX2 || BPI_PASS == BPI_PASS_AVX512
+
+/* One register of 32 bytes with AVX2, of 64 bytes with AVX-512. gcc warns in C++ of a variable of
+ * its own headers where an operation of AVX-512 has no mask: some have one, of ones, here. */
+#define BPI_FUSES 1
 #ifdef BACKPROP_DOUBLE
 #define BPI_OP(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _pd)
 #define BPI_EPI(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _epi64)
-#define BPI_MAGIC_VECTOR BPI_PASTE(BPI_MM, set1_epi64x)(BPI_MAGIC)
 #define BPI_BITS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castpd_), BPI_SI)(x)
 #define BPI_REAL(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _pd))(x)
+#define BPI_MAGIC_VECTOR BPI_OP_SET64(BPI_MAGIC)
 #else
 #define BPI_OP(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _ps)
 #define BPI_EPI(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _epi32)
-#define BPI_MAGIC_VECTOR BPI_EPI(set1)(BPI_MAGIC)
 #define BPI_BITS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castps_), BPI_SI)(x)
 #define BPI_REAL(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _ps))(x)
+#define BPI_MAGIC_VECTOR BPI_EPI(set1)(BPI_MAGIC)
 #endif
-#define BPI_EXPONENT(i) BPI_EPI(slli)(BPI_EPI(sub)(BPI_MAGIC_VECTOR, i), BPI_MANTISSA_BITS)
-#define BPI_SET1(x) BPI_OP(set1)(x)
-#define BPI_LOAD(p) BPI_OP(loadu)(p)
-#define BPI_STORE(p, x) BPI_OP(storeu)(p, x)
-#define BPI_ADD(a, b) BPI_OP(add)(a, b)
-#define BPI_SUB(a, b) BPI_OP(sub)(a, b)
-#define BPI_MUL(a, b) BPI_OP(mul)(a, b)
-#define BPI_DIV(a, b) BPI_OP(div)(a, b)
-#define BPI_MIN(a, b) BPI_OP(min)(a, b)
-#define BPI_MAX(a, b) BPI_OP(max)(a, b)
-#define BPI_OR(a, b) BPI_OP(or)(a, b)
-#define BPI_ABS(x) BPI_OP(andnot)(BPI_SET1((bp_real)-0.0), x)
+#undef bpi_vload
+#undef bpi_vstore
+#undef bpi_vset
+#undef bpi_vadd
+#undef bpi_vsub
+#undef bpi_vmul
+#undef bpi_vdiv
+#undef bpi_vmadd
+#undef bpi_vmin
+#undef bpi_vor
+#define bpi_vload(p) BPI_OP(loadu)(p)
+#define bpi_vstore(p, x) BPI_OP(storeu)(p, x)
+#define bpi_vset(x) BPI_OP(set1)(x)
+#define bpi_vadd(a, b) BPI_OP(add)(a, b)
+#define bpi_vsub(a, b) BPI_OP(sub)(a, b)
+#define bpi_vmul(a, b) BPI_OP(mul)(a, b)
+#define bpi_vdiv(a, b) BPI_OP(div)(a, b)
+#define bpi_vmadd(a, b, c) BPI_OP(fmadd)(a, b, c)
 
-#if BPI_PASS == BPI_PASS_SSE2
-#define BPI_SUFFIX _sse2
-#define BPI_NAME "sse2"
-#define BPI_TARGET
-#define BPI_TILE 2
-#define BPI_SET_FUSED BPI_FUSED
-#ifdef __FMA__
-#define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
-#endif
-#define BPI_MM _mm_
-#define BPI_SI si128
-#ifdef BACKPROP_DOUBLE
-typedef __m128d bpi_v_sse2;
-#else
-typedef __m128 bpi_v_sse2;
-#endif
-#define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmpnge)(a, b)) != 0)
-#define BPI_ANY_NOT_LE(a, b) (BPI_OP(movemask)(BPI_OP(cmpnle)(a, b)) != 0)
-#define BPI_ANY_NONZERO(a) (BPI_OP(movemask)(BPI_OP(cmpneq)(a, BPI_OP(setzero)())) != 0)
-#else
-#if BPI_PASS == BPI_PASS_AVX512
-/* AVX-512's masks and 32 registers, in vectors of 32 bytes, or of 64. Some of what these are made
- * with has a mask, of ones: without, gcc warns in C++ of a variable of its own headers. */
-#define BPI_SUFFIX _avx512
-#define BPI_NAME "avx512"
-#define BPI_TARGET BPI_TARGET_AVX512
-#define BPI_TILE 6
-#define BPI_PART_MASK(n) ((__mmask8)((1u << (n)) - 1))
-#define BPI_LOAD_PART(p, n) BPI_OP(maskz_loadu)(BPI_PART_MASK(n), p)
-#define BPI_STORE_PART(p, n, x) BPI_OP(mask_storeu)(p, BPI_PART_MASK(n), x)
-#ifdef BACKPROP_DOUBLE
-#define BPI_WIDE __m512d
-#define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _pd)
-#define BPI_WIDE_MASK(n) ((__mmask8)((1u << (n)) - 1))
-#define BPI_WIDE_BOTH(x) _mm512_maskz_broadcast_f64x4(0xff, x)
-#define BPI_WIDE_JOIN(x, y) _mm512_maskz_insertf64x4(0xff, _mm512_castpd256_pd512(x), y, 1)
-#define BPI_WIDE_FOUR_TIMES(p)                                                                    \
-    _mm512_castps_pd(_mm512_maskz_broadcast_f32x4(0xffff, _mm_castpd_ps(_mm_loadu_pd(p))))
-#else
-#define BPI_WIDE __m512
-#define BPI_WIDE_OP(name) BPI_PASTE(BPI_PASTE(_mm512_, name), _ps)
-#define BPI_WIDE_MASK(n) ((__mmask16)((1u << (n)) - 1))
-#define BPI_WIDE_BOTH(x)                                                                          \
-    _mm512_castpd_ps(_mm512_maskz_broadcast_f64x4(0xff, _mm256_castps_pd(x)))
-#define BPI_WIDE_JOIN(x, y)                                                                       \
-    _mm512_castpd_ps(_mm512_maskz_insertf64x4(                                                    \
-        0xff, _mm512_castps_pd(_mm512_castps256_ps512(x)), _mm256_castps_pd(y), 1))
-#define BPI_WIDE_FOUR_TIMES(p) _mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(p))
-#endif
-#define BPI_PAIRS 1
-#define BPI_WIDE_SET1(x) BPI_WIDE_OP(set1)(x)
-#define BPI_WIDE_LOAD(p) BPI_WIDE_OP(loadu)(p)
-#define BPI_WIDE_STORE(p, x) BPI_WIDE_OP(storeu)(p, x)
-#define BPI_WIDE_GET(p, n) BPI_WIDE_OP(maskz_loadu)(BPI_WIDE_MASK(n), p)
-#define BPI_WIDE_PUT(p, n, x) BPI_WIDE_OP(mask_storeu)(p, BPI_WIDE_MASK(n), x)
-#define BPI_WIDE_ADD(a, b) BPI_WIDE_OP(add)(a, b)
-#define BPI_WIDE_SUB(a, b) BPI_WIDE_OP(sub)(a, b)
-#define BPI_WIDE_MUL(a, b) BPI_WIDE_OP(mul)(a, b)
-#define BPI_WIDE_MADD(a, b, c) BPI_WIDE_OP(fmadd)(a, b, c)
-#else
+#if BPI_PASS == BPI_PASS_AVX2
 #define BPI_SUFFIX _avx2
 #define BPI_NAME "avx2"
 #define BPI_TARGET BPI_TARGET_AVX2
-#define BPI_TILE 3
-#ifndef BPI_NO_MASKS
-/* n lanes of ones, from a table that slides */
-#define BPI_PART_MASK(n) _mm256_loadu_si256((const __m256i *)(const void *)                      \
-                                            ((const char *)bpi_ones + 32 - (n) * sizeof(bp_real)))
-#define BPI_LOAD_PART(p, n) BPI_OP(maskload)(p, BPI_PART_MASK(n))
-#define BPI_STORE_PART(p, n, x) BPI_OP(maskstore)(p, BPI_PART_MASK(n), x)
-static const int32_t bpi_ones[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
-#endif
-#endif
-#define BPI_SET_FUSED 1
 #define BPI_MM _mm256_
+#define BPI_OP_SET64(x) _mm256_set1_epi64x(x)
 #define BPI_SI si256
+#define BPI_PAIR 1
+#define BPI_MR 3
+#define BPI_AXPY_MR 6
+#define BPI_AXPY_NV 2
+#define BPI_SKIPS_ZEROS 1
 #ifdef BACKPROP_DOUBLE
-typedef __m256d BPI_PASTE(bpi_v, BPI_SUFFIX);
+typedef __m256d bpi_v;
 #else
-typedef __m256 BPI_PASTE(bpi_v, BPI_SUFFIX);
-#define BPI_LOAD_TWICE(p) _mm256_broadcast_ps((const __m128 *)(const void *)(p))
+typedef __m256 bpi_v;
 #endif
-#define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
-/* lane i in all lanes */
-#ifdef BACKPROP_DOUBLE
-#define BPI_FIRST_LANE(x) _mm256_broadcastsd_pd(_mm256_castpd256_pd128(x))
-#define BPI_LANE(x, i)                                                                            \
-    BPI_REAL(_mm256_permutevar8x32_epi32(                                                         \
-        BPI_BITS(x), _mm256_set1_epi64x((int64_t)(((i) << 1) + 1) << 32 | (int64_t)((i) << 1))))
-#else
-#define BPI_FIRST_LANE(x) _mm256_broadcastss_ps(_mm256_castps256_ps128(x))
-#define BPI_LANE(x, i) _mm256_permutevar8x32_ps(x, _mm256_set1_epi32((int)(i)))
-#endif
-#define BPI_ANY_NOT_GE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NGE_UQ)) != 0)
-#define BPI_ANY_NOT_LE(a, b) (BPI_OP(movemask)(BPI_OP(cmp)(a, b, _CMP_NLE_UQ)) != 0)
-#define BPI_ANY_NONZERO(a) (_mm256_testz_si256(BPI_BITS(a), BPI_BITS(a)) ^ 1)
-#endif
-#endif
-
-/* ---- from here on the same for every set ---- */
-
-#define BPI_LOCAL BPI_TARGET static BPI_INLINE
-#define BPI_V BPI_N(v)
-enum { BPI_N(width) = (int)(sizeof(BPI_V) / sizeof(bp_real)) };
-#define BPI_W ((size_t)BPI_N(width))
-
-#ifndef BPI_MADD
-#define BPI_MADD(a, b, c) BPI_N(madd)(a, b, c)
-/* Without the instruction; lane by lane if it must be exact all the same. */
-BPI_LOCAL BPI_V BPI_N(madd)(BPI_V a, BPI_V b, BPI_V c)
+#define bpi_vmin(a, b) BPI_OP(min)(a, b)
+#define bpi_vor(a, b) BPI_OP(or)(a, b)
+BPI_LOCAL int bpi_vany(bpi_v x)
 {
-#ifdef BACKPROP_EXACT
-    bp_real x[BPI_N(width)], y[BPI_N(width)], z[BPI_N(width)];
+    return !_mm256_testz_si256(BPI_BITS(x), BPI_BITS(x));
+}
+BPI_LOCAL int bpi_vbelow(bpi_v x, bp_real limit)
+{
+    return BPI_OP(movemask)(BPI_OP(cmp)(x, bpi_vset(limit), _CMP_NGE_UQ)) != 0;
+}
+BPI_LOCAL bpi_v bpi_vpower(bpi_v x)
+{
+    return BPI_REAL(BPI_EPI(slli)(BPI_EPI(sub)(BPI_MAGIC_VECTOR, BPI_BITS(x)), BPI_MANTISSA_BITS));
+}
+#ifdef BACKPROP_DOUBLE
+BPI_LOCAL bpi_v bpi_fold_half(bpi_v x, bpi_v y)
+{
+    return _mm256_add_pd(_mm256_permute2f128_pd(x, y, 0x20), _mm256_permute2f128_pd(x, y, 0x31));
+}
+BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
+{
+    const bpi_v x = bpi_fold_half(s[0], s[2]), y = bpi_fold_half(s[1], s[3]);
+    return _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
+}
+#else
+BPI_LOCAL bpi_v bpi_fold_half(bpi_v x, bpi_v y)
+{
+    return _mm256_add_ps(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+}
+BPI_LOCAL bpi_v bpi_fold_quarter(bpi_v x, bpi_v y)
+{
+    const __m256d p = _mm256_castps_pd(x), q = _mm256_castps_pd(y);
+    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(p, q)),
+                         _mm256_castpd_ps(_mm256_unpackhi_pd(p, q)));
+}
+BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
+{
+    const bpi_v x = bpi_fold_quarter(bpi_fold_half(s[0], s[4]), bpi_fold_half(s[1], s[5]));
+    const bpi_v y = bpi_fold_quarter(bpi_fold_half(s[2], s[6]), bpi_fold_half(s[3], s[7]));
+    return _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xdd));
+}
+#endif
+#ifndef BPI_NO_MASKS
+#define BPI_MASKS 1
+/* n lanes of ones, from a table that slides */
+static const int32_t bpi_ones[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+#define BPI_ONES(n)                                                                               \
+    _mm256_loadu_si256((const __m256i *)(const void *)((const char *)bpi_ones + 32 -              \
+                                                       (n) * sizeof(bp_real)))
+BPI_LOCAL bpi_v bpi_vload_n(const bp_real *p, size_t n)
+{
+    return n >= 32 / sizeof(bp_real) ? bpi_vload(p) : BPI_OP(maskload)(p, BPI_ONES(n));
+}
+BPI_LOCAL void bpi_vstore_n(bp_real *p, size_t n, bpi_v x)
+{
+    if (n >= 32 / sizeof(bp_real))
+        bpi_vstore(p, x);
+    else
+        BPI_OP(maskstore)(p, BPI_ONES(n), x);
+}
+#endif
+
+#else
+#define BPI_SUFFIX _avx512
+#define BPI_NAME "avx512"
+#define BPI_TARGET BPI_TARGET_AVX512
+#define BPI_MM _mm512_
+#define BPI_OP_SET64(x) _mm512_set1_epi64(x)
+#define BPI_SI si512
+#define BPI_PAIR 2
+#define BPI_MR 3
+#define BPI_AXPY_MR 6
+#define BPI_AXPY_NV 2
+#define BPI_SKIPS_ZEROS 0
+#define BPI_MASKS 1
+#ifdef BACKPROP_DOUBLE
+typedef __m512d bpi_v;
+#define BPI_MASK(n) ((__mmask8)((1u << (n)) - 1))
+#define BPI_JOIN(x, y) _mm512_maskz_insertf64x4(0xff, _mm512_castpd256_pd512(x), y, 1)
+#define BPI_BOTH(x) _mm512_maskz_broadcast_f64x4(0xff, x)
+#define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f64x2(0xff, x, y, i)
+#define BPI_LOAD_256(p, n) _mm256_maskz_loadu_pd((__mmask8)((1u << (n)) - 1), p)
+#define BPI_WHOLE_256(p) _mm256_loadu_pd(p)
+#else
+typedef __m512 bpi_v;
+#define BPI_MASK(n) ((__mmask16)((1u << (n)) - 1))
+#define BPI_JOIN(x, y)                                                                            \
+    _mm512_castpd_ps(_mm512_maskz_insertf64x4(                                                    \
+        0xff, _mm512_castps_pd(_mm512_castps256_ps512(x)), _mm256_castps_pd(y), 1))
+#define BPI_BOTH(x) _mm512_castpd_ps(_mm512_maskz_broadcast_f64x4(0xff, _mm256_castps_pd(x)))
+#define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f32x4(0xffff, x, y, i)
+#define BPI_LOAD_256(p, n) _mm256_maskz_loadu_ps((__mmask8)((1u << (n)) - 1), p)
+#define BPI_WHOLE_256(p) _mm256_loadu_ps(p)
+#endif
+#define BPI_ALL BPI_MASK(64 / sizeof(bp_real))
+BPI_LOCAL bpi_v bpi_vmin(bpi_v a, bpi_v b)
+{
+    return BPI_OP(maskz_min)(BPI_ALL, a, b);
+}
+BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
+{
+    return BPI_REAL(_mm512_or_si512(BPI_BITS(a), BPI_BITS(b)));
+}
+BPI_LOCAL int bpi_vany(bpi_v x)
+{
+    return _mm512_test_epi32_mask(BPI_BITS(x), BPI_BITS(x)) != 0;
+}
+BPI_LOCAL int bpi_vbelow(bpi_v x, bp_real limit)
+{
+    return BPI_PASTE(BPI_OP(cmp), _mask)(x, bpi_vset(limit), _CMP_NGE_UQ) != 0;
+}
+BPI_LOCAL bpi_v bpi_vpower(bpi_v x)
+{
+    return BPI_REAL(BPI_EPI(maskz_slli)(BPI_ALL, BPI_EPI(sub)(BPI_MAGIC_VECTOR, BPI_BITS(x)),
+                                        BPI_MANTISSA_BITS));
+}
+BPI_LOCAL bpi_v bpi_vload_n(const bp_real *p, size_t n)
+{
+    return n >= 64 / sizeof(bp_real) ? bpi_vload(p) : BPI_OP(maskz_loadu)(BPI_MASK(n), p);
+}
+BPI_LOCAL void bpi_vstore_n(bp_real *p, size_t n, bpi_v x)
+{
+    if (n >= 64 / sizeof(bp_real))
+        bpi_vstore(p, x);
+    else
+        BPI_OP(mask_storeu)(p, BPI_MASK(n), x);
+}
+/* n numbers at p beside n at q; and n numbers at p twice */
+BPI_LOCAL bpi_v bpi_vload_pair(const bp_real *p, const bp_real *q, size_t n)
+{
+    if (n >= 32 / sizeof(bp_real))
+        return BPI_JOIN(BPI_WHOLE_256(p), BPI_WHOLE_256(q));
+    return BPI_JOIN(BPI_LOAD_256(p, n), BPI_LOAD_256(q, n));
+}
+BPI_LOCAL bpi_v bpi_vload_both(const bp_real *p, size_t n)
+{
+    if (n >= 32 / sizeof(bp_real))
+        return BPI_BOTH(BPI_WHOLE_256(p));
+    return BPI_BOTH(BPI_LOAD_256(p, n));
+}
+/* Each half folded as with AVX2: the sums of the first examples, then of the second ones. */
+BPI_LOCAL bpi_v bpi_fold_half(bpi_v x, bpi_v y)
+{
+    return bpi_vadd(BPI_QUARTERS(x, y, 0x88), BPI_QUARTERS(x, y, 0xdd));
+}
+#ifdef BACKPROP_DOUBLE
+BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
+{
+    const bpi_v x = bpi_fold_half(s[0], s[2]), y = bpi_fold_half(s[1], s[3]);
+    const bpi_v z = bpi_vadd(_mm512_maskz_unpacklo_pd(0xff, x, y),
+                             _mm512_maskz_unpackhi_pd(0xff, x, y));
+    return BPI_QUARTERS(z, z, 0xd8);
+}
+#else
+BPI_LOCAL bpi_v bpi_fold_quarter(bpi_v x, bpi_v y)
+{
+    const __m512d p = _mm512_castps_pd(x), q = _mm512_castps_pd(y);
+    return bpi_vadd(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, p, q)),
+                    _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, p, q)));
+}
+BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
+{
+    const bpi_v x = bpi_fold_quarter(bpi_fold_half(s[0], s[4]), bpi_fold_half(s[1], s[5]));
+    const bpi_v y = bpi_fold_quarter(bpi_fold_half(s[2], s[6]), bpi_fold_half(s[3], s[7]));
+    const bpi_v z = bpi_vadd(_mm512_maskz_shuffle_ps(0xffff, x, y, 0x88),
+                             _mm512_maskz_shuffle_ps(0xffff, x, y, 0xdd));
+    return BPI_QUARTERS(z, z, 0xd8);
+}
+#endif
+#endif
+
+#elif BPI_PASS != BPI_PASS_PLAIN
+
+/* Two registers of 16 bytes. First what each set calls its operations on one of them. */
+#define BPI_PAIR 1
+#define BPI_AXPY_MR 4
+#define BPI_SKIPS_ZEROS 1
+#if BPI_PASS == BPI_PASS_NEON
+#define BPI_SUFFIX _neon
+#define BPI_NAME "neon"
+#define BPI_FUSES 1
+#define BPI_MR 2
+#define BPI_AXPY_NV 2
+#ifdef BACKPROP_DOUBLE
+typedef float64x2_t bpi_half;
+#define BPI_H(name) BPI_PASTE(v##name, q_f64)
+#define BPI_H_SET(x) vdupq_n_f64(x)
+#define BPI_H_BITS(x) vreinterpretq_u32_f64(x)
+#define BPI_H_REAL(x) vreinterpretq_f64_u32(x)
+#define BPI_H_POWER(x)                                                                            \
+    vreinterpretq_f64_s64(vshlq_n_s64(vsubq_s64(vdupq_n_s64(BPI_MAGIC), vreinterpretq_s64_f64(x)), \
+                                      BPI_MANTISSA_BITS))
+#define BPI_H_FOLD(s) vpaddq_f64((s)[0], (s)[1])
+#define BPI_H_GE(a, b) vreinterpretq_u32_u64(vcgeq_f64(a, b))
+#else
+typedef float32x4_t bpi_half;
+#define BPI_H(name) BPI_PASTE(v##name, q_f32)
+#define BPI_H_SET(x) vdupq_n_f32(x)
+#define BPI_H_BITS(x) vreinterpretq_u32_f32(x)
+#define BPI_H_REAL(x) vreinterpretq_f32_u32(x)
+#define BPI_H_POWER(x)                                                                            \
+    vreinterpretq_f32_s32(vshlq_n_s32(vsubq_s32(vdupq_n_s32(BPI_MAGIC), vreinterpretq_s32_f32(x)), \
+                                      BPI_MANTISSA_BITS))
+/* lanes i and i + 2 first, then these two: pairs (0, 2), (1, 3) are made by the transposition */
+#define BPI_H_TWO(a, b)                                                                           \
+    vcombine_f32(vadd_f32(vget_low_f32(a), vget_high_f32(a)),                                     \
+                 vadd_f32(vget_low_f32(b), vget_high_f32(b)))
+#define BPI_H_FOLD(s) vpaddq_f32(BPI_H_TWO((s)[0], (s)[1]), BPI_H_TWO((s)[2], (s)[3]))
+#define BPI_H_GE(a, b) vcgeq_f32(a, b)
+#endif
+#define BPI_H_LOAD(p) BPI_H(ld1)(p)
+#define BPI_H_STORE(p, x) BPI_H(st1)(p, x)
+#define BPI_H_MADD(a, b, c) BPI_H(fma)(c, a, b)
+#define BPI_H_MIN(a, b) BPI_H(min)(a, b)
+#define BPI_H_OR(a, b) BPI_H_REAL(vorrq_u32(BPI_H_BITS(a), BPI_H_BITS(b)))
+#define BPI_H_ANY(a) (vmaxvq_u32(BPI_H_BITS(a)) != 0)
+#define BPI_H_BELOW(a, b) (vminvq_u32(BPI_H_GE(a, b)) == 0)
+
+#elif BPI_PASS == BPI_PASS_WASM
+#define BPI_SUFFIX _wasm
+#define BPI_NAME "wasm"
+#define BPI_FUSES BPI_FUSED
+#define BPI_MR 1
+#define BPI_AXPY_NV 1
+typedef v128_t bpi_half;
+#ifdef BACKPROP_DOUBLE
+#define BPI_H(name) BPI_PASTE(wasm_f64x2_, name)
+#define BPI_H_POWER(x)                                                                            \
+    wasm_i64x2_shl(wasm_i64x2_sub(wasm_i64x2_splat(BPI_MAGIC), x), BPI_MANTISSA_BITS)
+#define BPI_H_FOLD(s)                                                                             \
+    wasm_f64x2_add(wasm_i64x2_shuffle((s)[0], (s)[1], 0, 2),                                      \
+                   wasm_i64x2_shuffle((s)[0], (s)[1], 1, 3))
+#else
+#define BPI_H(name) BPI_PASTE(wasm_f32x4_, name)
+#define BPI_H_POWER(x)                                                                            \
+    wasm_i32x4_shl(wasm_i32x4_sub(wasm_i32x4_splat(BPI_MAGIC), x), BPI_MANTISSA_BITS)
+#define BPI_H_TWO(a, b)                                                                           \
+    wasm_f32x4_add(wasm_i32x4_shuffle(a, b, 0, 1, 4, 5), wasm_i32x4_shuffle(a, b, 2, 3, 6, 7))
+#define BPI_H_ONE(x, y)                                                                           \
+    wasm_f32x4_add(wasm_i32x4_shuffle(x, y, 0, 2, 4, 6), wasm_i32x4_shuffle(x, y, 1, 3, 5, 7))
+#define BPI_H_FOLD(s) BPI_H_ONE(BPI_H_TWO((s)[0], (s)[1]), BPI_H_TWO((s)[2], (s)[3]))
+#endif
+#define BPI_H_SET(x) BPI_H(splat)(x)
+#define BPI_H_LOAD(p) wasm_v128_load(p)
+#define BPI_H_STORE(p, x) wasm_v128_store(p, x)
+#define BPI_H_MIN(a, b) BPI_H(pmin)(a, b)
+#define BPI_H_OR(a, b) wasm_v128_or(a, b)
+#define BPI_H_ANY(a) wasm_v128_any_true(a)
+#define BPI_H_BELOW(a, b) wasm_v128_any_true(wasm_v128_not(BPI_H(ge)(a, b)))
+
+#else
+#define BPI_SUFFIX _sse2
+#define BPI_NAME "sse2"
+#define BPI_FUSES BPI_FUSED
+#define BPI_MR 1
+#define BPI_AXPY_NV 1
+#ifdef BACKPROP_DOUBLE
+typedef __m128d bpi_half;
+#define BPI_H(name) BPI_PASTE(BPI_PASTE(_mm_, name), _pd)
+#define BPI_H_BITS(x) _mm_castpd_si128(x)
+#define BPI_H_POWER(x)                                                                            \
+    _mm_castsi128_pd(_mm_slli_epi64(_mm_sub_epi64(_mm_set1_epi64x(BPI_MAGIC), BPI_H_BITS(x)),     \
+                                    BPI_MANTISSA_BITS))
+#define BPI_H_FOLD(s)                                                                             \
+    _mm_add_pd(_mm_unpacklo_pd((s)[0], (s)[1]), _mm_unpackhi_pd((s)[0], (s)[1]))
+#else
+typedef __m128 bpi_half;
+#define BPI_H(name) BPI_PASTE(BPI_PASTE(_mm_, name), _ps)
+#define BPI_H_BITS(x) _mm_castps_si128(x)
+#define BPI_H_POWER(x)                                                                            \
+    _mm_castsi128_ps(_mm_slli_epi32(_mm_sub_epi32(_mm_set1_epi32(BPI_MAGIC), BPI_H_BITS(x)),      \
+                                    BPI_MANTISSA_BITS))
+#define BPI_H_TWO(a, b) _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a))
+#define BPI_H_ONE(x, y) _mm_add_ps(_mm_shuffle_ps(x, y, 0x88), _mm_shuffle_ps(x, y, 0xdd))
+#define BPI_H_FOLD(s) BPI_H_ONE(BPI_H_TWO((s)[0], (s)[1]), BPI_H_TWO((s)[2], (s)[3]))
+#endif
+#ifdef __FMA__
+#define BPI_H_MADD(a, b, c) BPI_H(fmadd)(a, b, c)
+#endif
+#define BPI_H_SET(x) BPI_H(set1)(x)
+#define BPI_H_LOAD(p) BPI_H(loadu)(p)
+#define BPI_H_STORE(p, x) BPI_H(storeu)(p, x)
+#define BPI_H_MIN(a, b) BPI_H(min)(a, b)
+#define BPI_H_OR(a, b) BPI_H(or)(a, b)
+#define BPI_H_ANY(a)                                                                              \
+    (_mm_movemask_epi8(_mm_cmpeq_epi32(BPI_H_BITS(a), _mm_setzero_si128())) != 0xffff)
+#define BPI_H_BELOW(a, b) (BPI_H(movemask)(BPI_H(cmpnge)(a, b)) != 0)
+#endif
+
+/* Then the same for two of them. */
+#define BPI_TARGET
+#define BPI_HALF ((size_t)BPI_LANES / 2)
+typedef struct bpi_v {
+    bpi_half low, high;
+} bpi_v;
+BPI_LOCAL bpi_v bpi_halves(bpi_half low, bpi_half high)
+{
+    bpi_v x;
+    x.low = low;
+    x.high = high;
+    return x;
+}
+BPI_LOCAL bpi_v bpi_vload(const bp_real *p)
+{
+    return bpi_halves(BPI_H_LOAD(p), BPI_H_LOAD(p + BPI_HALF));
+}
+BPI_LOCAL void bpi_vstore(bp_real *p, bpi_v x)
+{
+    BPI_H_STORE(p, x.low);
+    BPI_H_STORE(p + BPI_HALF, x.high);
+}
+BPI_LOCAL bpi_v bpi_vset(bp_real x)
+{
+    return bpi_halves(BPI_H_SET(x), BPI_H_SET(x));
+}
+BPI_LOCAL bpi_v bpi_vadd(bpi_v a, bpi_v b)
+{
+    return bpi_halves(BPI_H(add)(a.low, b.low), BPI_H(add)(a.high, b.high));
+}
+BPI_LOCAL bpi_v bpi_vsub(bpi_v a, bpi_v b)
+{
+    return bpi_halves(BPI_H(sub)(a.low, b.low), BPI_H(sub)(a.high, b.high));
+}
+BPI_LOCAL bpi_v bpi_vmul(bpi_v a, bpi_v b)
+{
+    return bpi_halves(BPI_H(mul)(a.low, b.low), BPI_H(mul)(a.high, b.high));
+}
+BPI_LOCAL bpi_v bpi_vdiv(bpi_v a, bpi_v b)
+{
+    return bpi_halves(BPI_H(div)(a.low, b.low), BPI_H(div)(a.high, b.high));
+}
+BPI_LOCAL bpi_v bpi_vmin(bpi_v a, bpi_v b)
+{
+    return bpi_halves(BPI_H_MIN(a.low, b.low), BPI_H_MIN(a.high, b.high));
+}
+BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
+{
+    return bpi_halves(BPI_H_OR(a.low, b.low), BPI_H_OR(a.high, b.high));
+}
+BPI_LOCAL bpi_v bpi_vmadd(bpi_v a, bpi_v b, bpi_v c)
+{
+#if defined(BPI_H_MADD)
+    return bpi_halves(BPI_H_MADD(a.low, b.low, c.low), BPI_H_MADD(a.high, b.high, c.high));
+#elif defined(BACKPROP_EXACT)
+    bp_real x[BPI_LANES], y[BPI_LANES], z[BPI_LANES];
     size_t i;
-    BPI_STORE(x, a);
-    BPI_STORE(y, b);
-    BPI_STORE(z, c);
-    for (i = 0; i < BPI_W; i++)
+    bpi_vstore(x, a);
+    bpi_vstore(y, b);
+    bpi_vstore(z, c);
+    for (i = 0; i < BPI_LANES; i++)
         z[i] = bpi_fma(x[i], y[i], z[i]);
-    return BPI_LOAD(z);
+    return bpi_vload(z);
 #else
-    return BPI_ADD(BPI_MUL(a, b), c);
+    return bpi_vadd(bpi_vmul(a, b), c);
 #endif
+}
+BPI_LOCAL int bpi_vany(bpi_v x)
+{
+    return BPI_H_ANY(BPI_H_OR(x.low, x.high));
+}
+BPI_LOCAL int bpi_vbelow(bpi_v x, bp_real limit)
+{
+    return BPI_H_BELOW(x.low, BPI_H_SET(limit)) || BPI_H_BELOW(x.high, BPI_H_SET(limit));
+}
+BPI_LOCAL bpi_v bpi_vpower(bpi_v x)
+{
+    return bpi_halves(BPI_H_POWER(x.low), BPI_H_POWER(x.high));
+}
+BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
+{
+    bpi_half sum[BPI_LANES];
+    int i;
+    BPI_UNROLL
+    for (i = 0; i < BPI_LANES; i++)
+        sum[i] = BPI_H(add)(s[i].low, s[i].high);
+    return bpi_halves(BPI_H_FOLD(sum), BPI_H_FOLD(sum + BPI_LANES / 2));
+}
+
+#else
+
+/* Plain C: loops over lanes, which compilers turn into whatever vectors there are. */
+#define BPI_SUFFIX _plain
+#define BPI_NAME "plain"
+#define BPI_TARGET
+#define BPI_FUSES BPI_FUSED
+#define BPI_PAIR 1
+#define BPI_MR 1
+#define BPI_AXPY_MR 4
+#define BPI_AXPY_NV 1
+#define BPI_SKIPS_ZEROS 1
+typedef struct bpi_v {
+    bp_real lane[BPI_LANES];
+} bpi_v;
+BPI_LOCAL bpi_v bpi_vload(const bp_real *p)
+{
+    bpi_v x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+BPI_LOCAL void bpi_vstore(bp_real *p, bpi_v x)
+{
+    memcpy(p, &x, sizeof x);
+}
+BPI_LOCAL bpi_v bpi_vset(bp_real number)
+{
+    bpi_v x = { { 0 } };
+    int i;
+    for (i = 0; i < BPI_LANES; i++)
+        x.lane[i] = number;
+    return x;
+}
+BPI_LOCAL bpi_v bpi_vadd(bpi_v a, bpi_v b)
+{
+    int i;
+    for (i = 0; i < BPI_LANES; i++)
+        a.lane[i] += b.lane[i];
+    return a;
+}
+BPI_LOCAL bpi_v bpi_vsub(bpi_v a, bpi_v b)
+{
+    int i;
+    for (i = 0; i < BPI_LANES; i++)
+        a.lane[i] -= b.lane[i];
+    return a;
+}
+BPI_LOCAL bpi_v bpi_vmul(bpi_v a, bpi_v b)
+{
+    int i;
+    for (i = 0; i < BPI_LANES; i++)
+        a.lane[i] *= b.lane[i];
+    return a;
+}
+BPI_LOCAL bpi_v bpi_vmadd(bpi_v a, bpi_v b, bpi_v c)
+{
+    int i;
+    for (i = 0; i < BPI_LANES; i++)
+        c.lane[i] = bpi_fma(a.lane[i], b.lane[i], c.lane[i]);
+    return c;
+}
+BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
+{
+    bpi_bits x[BPI_LANES], y[BPI_LANES];
+    int i;
+    memcpy(x, &a, sizeof x);
+    memcpy(y, &b, sizeof y);
+    for (i = 0; i < BPI_LANES; i++)
+        x[i] |= y[i];
+    memcpy(&a, x, sizeof x);
+    return a;
+}
+BPI_LOCAL int bpi_vany(bpi_v x)
+{
+    bpi_bits bits[BPI_LANES], any = 0;
+    int i;
+    memcpy(bits, &x, sizeof bits);
+    for (i = 0; i < BPI_LANES; i++)
+        any |= bits[i];
+    return any != 0;
+}
+/* Lane i and lane i + half added until one is left. */
+BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
+{
+    bpi_v z = s[0];
+    int i, j, half;
+    for (j = 0; j < BPI_LANES; j++) {
+        bpi_v x = s[j];
+        for (half = BPI_LANES / 2; half; half /= 2)
+            for (i = 0; i < half; i++)
+                x.lane[i] += x.lane[i + half];
+        z.lane[j] = x.lane[0];
+    }
+    return z;
 }
 #endif
 
-#ifdef BPI_LOAD_PART
-#define BPI_GET(p, n) BPI_LOAD_PART(p, n)
-#define BPI_PUT(p, n, x) BPI_STORE_PART(p, n, x)
+/* ---- what follows is the same for every set ---- */
+
+/* Numbers in a vector; columns of a tile of bpi_axpy; neurons of a tile of bpi_dot. */
+#define BPI_W ((size_t)(BPI_LANES * BPI_PAIR))
+#define BPI_NR (BPI_LANES * BPI_PAIR / 2)
+/* Neurons from which on bpi_dot is used; plain C, for the sake of small code, does without. */
+#undef BPI_DOT_NEURONS
+#if BPI_PASS == BPI_PASS_PLAIN
+#define BPI_DOT_NEURONS ((size_t)-1)
 #else
-#define BPI_GET(p, n) BPI_N(get)(p, n)
-#define BPI_PUT(p, n, x) BPI_N(put)(p, n, x)
-/* The first n of a vector, the rest zero; and the way back. */
-BPI_LOCAL BPI_V BPI_N(get)(const bp_real *p, size_t n)
+#define BPI_DOT_NEURONS BPI_NR
+#endif
+
+#ifndef BPI_MASKS
+/* The first n of a vector, the rest zero. */
+BPI_TARGET static BPI_NOINLINE bpi_v bpi_vload_part(const bp_real *p, size_t n)
 {
-    bp_real part[BPI_N(width)];
+    bp_real part[BPI_LANES];
     size_t i;
-    for (i = 0; i < BPI_W; i++)
+    for (i = 0; i < BPI_LANES; i++)
         part[i] = i < n ? p[i] : 0;
-    return BPI_LOAD(part);
+    return bpi_vload(part);
 }
-BPI_LOCAL void BPI_N(put)(bp_real *p, size_t n, BPI_V x)
+BPI_LOCAL bpi_v bpi_vload_n(const bp_real *p, size_t n)
 {
-    bp_real part[BPI_N(width)];
-    size_t i;
-    BPI_STORE(part, x);
-    for (i = 0; i < n; i++)
-        p[i] = part[i];
+    return n >= BPI_LANES ? bpi_vload(p) : bpi_vload_part(p, n);
+}
+BPI_TARGET static BPI_NOINLINE void bpi_vstore_part(bp_real *p, size_t n, bpi_v x)
+{
+    bp_real part[BPI_LANES], *from = part;
+    bpi_vstore(part, x);
+    if (n & 4) {
+        memcpy(p, from, 4 * sizeof(bp_real));
+        p += 4;
+        from += 4;
+    }
+    if (n & 2) {
+        memcpy(p, from, 2 * sizeof(bp_real));
+        p += 2;
+        from += 2;
+    }
+    if (n & 1)
+        *p = *from;
+}
+BPI_LOCAL void bpi_vstore_n(bp_real *p, size_t n, bpi_v x)
+{
+    if (n >= BPI_LANES)
+        bpi_vstore(p, x);
+    else
+        bpi_vstore_part(p, n, x);
+}
+#endif
+#if BPI_PAIR == 1
+BPI_LOCAL bpi_v bpi_vload_pair(const bp_real *p, const bp_real *q, size_t n)
+{
+    (void)q;
+    return bpi_vload_n(p, n);
+}
+BPI_LOCAL bpi_v bpi_vload_both(const bp_real *p, size_t n)
+{
+    return bpi_vload_n(p, n);
 }
 #endif
 
-/* The widest vectors there are: as wide as the others, or two of them side by side. */
-#ifndef BPI_WIDE_LOAD
-#define BPI_WIDE BPI_V
-#define BPI_WIDE_SET1(x) BPI_SET1(x)
-#define BPI_WIDE_LOAD(p) BPI_LOAD(p)
-#define BPI_WIDE_STORE(p, x) BPI_STORE(p, x)
-#define BPI_WIDE_GET(p, n) BPI_GET(p, n)
-#define BPI_WIDE_PUT(p, n, x) BPI_PUT(p, n, x)
-#define BPI_WIDE_ADD(a, b) BPI_ADD(a, b)
-#define BPI_WIDE_SUB(a, b) BPI_SUB(a, b)
-#define BPI_WIDE_MUL(a, b) BPI_MUL(a, b)
-#define BPI_WIDE_MADD(a, b, c) BPI_MADD(a, b, c)
-#endif
-enum { BPI_N(wide) = (int)(sizeof(BPI_WIDE) / sizeof(bp_real)), /* numbers in one */
-       BPI_N(pair) = BPI_N(wide) / BPI_N(width) };               /* of the others in one */
-#define BPI_WW ((size_t)BPI_N(wide))
-
-/* n limited to what a vector holds that starts `from` later */
-BPI_LOCAL size_t BPI_N(part)(size_t n, size_t from)
+/* Evidence that a number is not finite: x - x is then NaN, and otherwise without a bit. */
+BPI_LOCAL bpi_v bpi_vcheck(bpi_v evidence, bpi_v x)
 {
-    return n <= from ? 0 : n - from < BPI_W ? n - from : BPI_W;
+    return bpi_vor(evidence, bpi_vsub(x, x));
 }
 
-BPI_LOCAL BPI_V BPI_N(load_part)(const bp_real *p, size_t n)
+/* a b + c of single numbers, rounded as the vectors round it */
+BPI_TARGET static bp_real bpi_scalar_fma(bp_real a, bp_real b, bp_real c)
 {
-    return n == BPI_W ? BPI_LOAD(p) : BPI_GET(p, n);
+    bp_real each[BPI_LANES * BPI_PAIR];
+    bpi_vstore(each, bpi_vmadd(bpi_vset(a), bpi_vset(b), bpi_vset(c)));
+    return each[0];
 }
 
-BPI_LOCAL void BPI_N(store_part)(bp_real *p, size_t n, BPI_V x)
+#if BPI_PASS == BPI_PASS_PLAIN
+BPI_LOCAL bpi_v bpi_vsigmoid(bpi_v z)
 {
-    if (n == BPI_W)
-        BPI_STORE(p, x);
-    else
-        BPI_PUT(p, n, x);
+    int i;
+    for (i = 0; i < BPI_LANES; i++)
+        z.lane[i] = bpi_sigmoid(z.lane[i]);
+    return z;
 }
-
-BPI_LOCAL BPI_WIDE BPI_N(wide_load)(const bp_real *p, size_t n)
-{
-    return n >= BPI_WW ? BPI_WIDE_LOAD(p) : BPI_WIDE_GET(p, n);
-}
-
-BPI_LOCAL void BPI_N(wide_store)(bp_real *p, size_t n, BPI_WIDE x)
-{
-    if (n >= BPI_WW)
-        BPI_WIDE_STORE(p, x);
-    else
-        BPI_WIDE_PUT(p, n, x);
-}
-
+#else
 /* bpi_sigmoid for a vector: its steps, its order. Lanes below the lowest, which are scaled down
  * last, and those that are not numbers are rare: what they are made of is returned too. */
-BPI_LOCAL BPI_V BPI_N(sigmoid_usual)(BPI_V z_given, BPI_V *exponent, BPI_V *p)
+BPI_LOCAL bpi_v bpi_vsigmoid_usual(bpi_v z_given, bpi_v *exponent, bpi_v *p)
 {
-    const BPI_V one = BPI_SET1(1), rounder = BPI_SET1(BPI_ROUNDER);
+    const bpi_v one = bpi_vset(1), rounder = bpi_vset(BPI_ROUNDER);
     /* in this order x86 takes what is not a number, and a is none either */
-    BPI_V z = BPI_MIN(BPI_SET1(BPI_SIGMOID_HIGHEST), z_given);
-    BPI_V rounded = BPI_MADD(z, BPI_SET1(-BPI_LOG2_E), rounder);
-    BPI_V n = BPI_SUB(rounded, rounder);
-    BPI_V f = BPI_MADD(n, BPI_SET1(-BPI_LN2_LOW),
-                       BPI_MADD(n, BPI_SET1(-BPI_LN2_HIGH), BPI_SUB(BPI_SET1(0), z)));
-    BPI_V f2 = BPI_MUL(f, f), t = BPI_REAL(BPI_EXPONENT(BPI_BITS(rounded)));
-    BPI_V sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one)), r;
-#define BPI_PAIR(high, low) BPI_MADD(BPI_SET1(high), f, BPI_SET1(low))
+    bpi_v z = bpi_vmin(bpi_vset(BPI_SIGMOID_HIGHEST), z_given);
+    bpi_v rounded = bpi_vmadd(z, bpi_vset(-BPI_LOG2_E), rounder);
+    bpi_v n = bpi_vsub(rounded, rounder);
+    bpi_v f = bpi_vmadd(n, bpi_vset(-BPI_LN2_LOW),
+                        bpi_vmadd(n, bpi_vset(-BPI_LN2_HIGH), bpi_vsub(bpi_vset(0), z)));
+    bpi_v f2 = bpi_vmul(f, f), t = bpi_vpower(rounded);
+    bpi_v sum = bpi_vadd(t, one), lost = bpi_vsub(t, bpi_vsub(sum, one)), r;
+#define BPI_TERM_PAIR(high, low) bpi_vmadd(bpi_vset(high), f, bpi_vset(low))
 #ifdef BACKPROP_DOUBLE
-    BPI_V f4 = BPI_MUL(f2, f2);
-    r = BPI_MADD(BPI_PAIR(BPI_E9, BPI_E8), f2, BPI_PAIR(BPI_E7, BPI_E6));
-    r = BPI_MADD(BPI_PAIR(BPI_E11, BPI_E10), f4, r);
-    r = BPI_MADD(r, f4, BPI_MADD(BPI_PAIR(BPI_E5, BPI_E4), f2, BPI_PAIR(BPI_E3, BPI_E2)));
+    bpi_v f4 = bpi_vmul(f2, f2);
+    r = bpi_vmadd(BPI_TERM_PAIR(BPI_E9, BPI_E8), f2, BPI_TERM_PAIR(BPI_E7, BPI_E6));
+    r = bpi_vmadd(BPI_TERM_PAIR(BPI_E11, BPI_E10), f4, r);
+    r = bpi_vmadd(r, f4,
+                  bpi_vmadd(BPI_TERM_PAIR(BPI_E5, BPI_E4), f2, BPI_TERM_PAIR(BPI_E3, BPI_E2)));
 #else
-    r = BPI_MADD(BPI_SET1(BPI_E6), f2, BPI_PAIR(BPI_E5, BPI_E4));
-    r = BPI_MADD(r, f2, BPI_PAIR(BPI_E3, BPI_E2));
+    r = bpi_vmadd(bpi_vset(BPI_E6), f2, BPI_TERM_PAIR(BPI_E5, BPI_E4));
+    r = bpi_vmadd(r, f2, BPI_TERM_PAIR(BPI_E3, BPI_E2));
 #endif
-#undef BPI_PAIR
+#undef BPI_TERM_PAIR
     *exponent = n;
-    *p = BPI_MADD(r, f2, f);
-    return BPI_DIV(t, BPI_ADD(sum, BPI_MADD(r, f2, BPI_ADD(f, lost))));
-}
-
-BPI_LOCAL int BPI_N(is_rare)(BPI_V z)
-{
-    return BPI_ANY_NOT_GE(z, BPI_SET1(BPI_SIGMOID_LOWEST));
+    *p = bpi_vmadd(r, f2, f);
+    return bpi_vdiv(t, bpi_vadd(sum, bpi_vmadd(r, f2, bpi_vadd(f, lost))));
 }
 
 /* With rare lanes, which are seen to one by one. */
-BPI_TARGET static BPI_NOINLINE BPI_V BPI_N(sigmoid_rare)(BPI_V z_given)
+BPI_TARGET static BPI_NOINLINE bpi_v bpi_vsigmoid_rare(bpi_v z_given)
 {
-    bp_real z[BPI_N(width)], a[BPI_N(width)], exponent[BPI_N(width)], sum[BPI_N(width)];
-    BPI_V n, p;
+    bp_real z[BPI_LANES * BPI_PAIR], a[BPI_LANES * BPI_PAIR];
+    bp_real exponent[BPI_LANES * BPI_PAIR], sum[BPI_LANES * BPI_PAIR];
+    bpi_v n, p;
     size_t i;
-    BPI_STORE(z, z_given);
-    BPI_STORE(a, BPI_N(sigmoid_usual)(z_given, &n, &p));
-    BPI_STORE(exponent, n);
-    BPI_STORE(sum, BPI_ADD(p, BPI_SET1(1)));
+    bpi_vstore(z, z_given);
+    bpi_vstore(a, bpi_vsigmoid_usual(z_given, &n, &p));
+    bpi_vstore(exponent, n);
+    bpi_vstore(sum, bpi_vadd(p, bpi_vset(1)));
     for (i = 0; i < BPI_W; i++)
         if (!(z[i] >= BPI_SIGMOID_ZERO))
             a[i] = bpi_sigmoid(z[i]);
@@ -3424,2099 +3956,492 @@ BPI_TARGET static BPI_NOINLINE BPI_V BPI_N(sigmoid_rare)(BPI_V z_given)
             a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i];
             a[i] *= bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)exponent[i]);
         }
-    return BPI_LOAD(a);
+    return bpi_vload(a);
 }
 
-BPI_LOCAL BPI_V BPI_N(sigmoid)(BPI_V z)
+BPI_LOCAL bpi_v bpi_vsigmoid(bpi_v z)
 {
-    BPI_V n, p, a = BPI_N(sigmoid_usual)(z, &n, &p);
-    return BPI_N(is_rare)(z) ? BPI_N(sigmoid_rare)(z) : a;
+    bpi_v n, p, a = bpi_vsigmoid_usual(z, &n, &p);
+    return bpi_vbelow(z, BPI_SIGMOID_LOWEST) ? bpi_vsigmoid_rare(z) : a;
+}
+#endif
+
+/* F2: a = s(z), in place. */
+BPI_TARGET static void bpi_activate(bp_real *z, size_t count)
+{
+    size_t i;
+    for (i = 0; i + BPI_W <= count; i += BPI_W)
+        bpi_vstore(z + i, bpi_vsigmoid(bpi_vload(z + i)));
+    if (i < count)
+        bpi_vstore_n(z + i, count - i, bpi_vsigmoid(bpi_vload_n(z + i, count - i)));
 }
 
-/* Lane i and lane i + half added until one is left, for eight vectors at once. */
-#if BPI_PASS == BPI_PASS_WASM
-BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
+/* B1: delta = scale (a - y) a (1 - a), for count outputs. */
+BPI_TARGET static void bpi_output_error(const bp_real *a, const bp_real *y, size_t count,
+                                        bp_real scale, bp_real *delta)
 {
-    bp_real lane[BPI_N(width)], sum[8];
-    size_t i, j, half;
-    for (j = 0; j < 8; j++) {
-        BPI_STORE(lane, s[j]);
-        for (half = BPI_W / 2; half; half /= 2)
-            for (i = 0; i < half; i++)
-                lane[i] += lane[i + half];
-        sum[j] = lane[0];
+    size_t j;
+    for (j = 0; j < count; j += BPI_W) {
+        const bpi_v a_j = bpi_vload_n(a + j, count - j);
+        const bpi_v error = bpi_vsub(a_j, bpi_vload_n(y + j, count - j));
+        const bpi_v slope = bpi_vmul(bpi_vsub(bpi_vset(1), a_j), a_j);
+        bpi_vstore_n(delta + j, count - j, bpi_vmul(bpi_vmul(error, bpi_vset(scale)), slope));
     }
-    for (j = 0; j < 8; j += BPI_W)
-        z[j / BPI_W] = BPI_LOAD(sum + j);
 }
-#elif !defined(BACKPROP_DOUBLE) && (BPI_PASS == BPI_PASS_AVX2 || BPI_PASS == BPI_PASS_AVX512)
-BPI_LOCAL __m256 BPI_N(halves)(__m256 x, __m256 y)
+
+/* ---- dot_tile ---- */
+
+/* s[r][m] += a[r] w[m] for a block of inputs at k, or its first n. */
+BPI_TARGET BPI_TILE void bpi_dot_block(const int mr, const int nr, const bp_real *const *a,
+                             const bp_real *const *w, size_t k, size_t n, bpi_v *s)
 {
-    return _mm256_add_ps(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+    bpi_v a_k[BPI_MR], w_k;
+    int r, m;
+    BPI_UNROLL
+    for (r = 0; r < mr; r++)
+        a_k[r] = bpi_vload_pair(a[BPI_PAIR * r] + k, a[BPI_PAIR * r + BPI_PAIR - 1] + k, n);
+    BPI_UNROLL
+    for (m = 0; m < nr; m++) {
+        w_k = bpi_vload_both(w[m] + k, n);
+        BPI_UNROLL
+        for (r = 0; r < mr; r++)
+            s[r * nr + m] = bpi_vmadd(a_k[r], w_k, s[r * nr + m]);
+    }
 }
-BPI_LOCAL __m256 BPI_N(quarters)(__m256 x, __m256 y)
+
+/* z[r][m] = sum_k a[r][k] w[m][k], still in lanes: mr examples (or pairs of them) by nr neurons,
+ * at the listed blocks, or, where blocks is NULL, at all of them; and at the last few inputs. With
+ * ahead, the rows of weights so many bytes behind w are fetched meanwhile. */
+BPI_TARGET BPI_TILE void bpi_dot_tile(const int mr, const int nr, const bp_real *const *a,
+                            const bp_real *const *w, size_t inputs, const uint32_t *blocks,
+                            size_t block_count, size_t ahead, bpi_v *s)
 {
-    const __m256d p = _mm256_castps_pd(x), q = _mm256_castps_pd(y);
-    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(p, q)),
-                         _mm256_castpd_ps(_mm256_unpackhi_pd(p, q)));
-}
-BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
-{
-    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s[0], s[4]), BPI_N(halves)(s[1], s[5]));
-    const __m256 y = BPI_N(quarters)(BPI_N(halves)(s[2], s[6]), BPI_N(halves)(s[3], s[7]));
-    z[0] = _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xdd));
-}
-/* Only four of them; the lanes behind repeat some. */
-BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
-{
-    const __m256 x = BPI_N(quarters)(BPI_N(halves)(s[0], s[2]), BPI_N(halves)(s[1], s[3]));
-    const __m256 y = _mm256_add_ps(_mm256_shuffle_ps(x, x, 0x88), _mm256_shuffle_ps(x, x, 0xdd));
-    z[0] = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(y), 0x08));
-}
-/* Only one, in all lanes. */
-BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
-{
-    x = _mm256_add_ps(x, _mm256_permute2f128_ps(x, x, 0x01));
-    x = _mm256_add_ps(x, _mm256_permute_ps(x, 0x4e));
-    return _mm256_add_ps(x, _mm256_permute_ps(x, 0xb1));
-}
-#else
-#if BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
-BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
-{
-    z[0] = vpaddq_f64(s[0], s[1]);
-    z[1] = vpaddq_f64(s[2], s[3]);
-}
-#elif BPI_PASS == BPI_PASS_NEON
-BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
-{
-    float32x2_t a = vadd_f32(vget_low_f32(s[0]), vget_high_f32(s[0]));
-    float32x2_t b = vadd_f32(vget_low_f32(s[1]), vget_high_f32(s[1]));
-    float32x2_t c = vadd_f32(vget_low_f32(s[2]), vget_high_f32(s[2]));
-    float32x2_t d = vadd_f32(vget_low_f32(s[3]), vget_high_f32(s[3]));
-    z[0] = vcombine_f32(vpadd_f32(a, b), vpadd_f32(c, d));
-}
-#elif !defined(BACKPROP_DOUBLE)
-BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
-{
-    __m128 x = _mm_add_ps(_mm_unpacklo_ps(s[0], s[1]), _mm_unpackhi_ps(s[0], s[1]));
-    __m128 y = _mm_add_ps(_mm_unpacklo_ps(s[2], s[3]), _mm_unpackhi_ps(s[2], s[3]));
-    z[0] = _mm_add_ps(_mm_movelh_ps(x, y), _mm_movehl_ps(y, x));
-}
-#elif BPI_PASS == BPI_PASS_SSE2
-BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
-{
-    z[0] = _mm_add_pd(_mm_unpacklo_pd(s[0], s[1]), _mm_unpackhi_pd(s[0], s[1]));
-    z[1] = _mm_add_pd(_mm_unpacklo_pd(s[2], s[3]), _mm_unpackhi_pd(s[2], s[3]));
-}
-#else
-BPI_LOCAL __m256d BPI_N(halves)(__m256d x, __m256d y)
-{
-    return _mm256_add_pd(_mm256_permute2f128_pd(x, y, 0x20), _mm256_permute2f128_pd(x, y, 0x31));
-}
-BPI_LOCAL void BPI_N(fold_four)(const BPI_V *s, BPI_V *z)
-{
-    const __m256d x = BPI_N(halves)(s[0], s[2]), y = BPI_N(halves)(s[1], s[3]);
-    z[0] = _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
-}
-BPI_LOCAL BPI_V BPI_N(fold_one)(BPI_V x)
-{
-    x = _mm256_add_pd(x, _mm256_permute2f128_pd(x, x, 0x01));
-    return _mm256_add_pd(x, _mm256_permute_pd(x, 0x5));
-}
-#endif
-BPI_LOCAL void BPI_N(fold)(const BPI_V *s, BPI_V *z)
-{
-    BPI_N(fold_four)(s, z);
-    BPI_N(fold_four)(s + 4, z + 4 / BPI_W);
-}
-#endif
-#ifdef BPI_PAIRS
-/* Sixteen sums: of four neurons for a pair of examples, x[0] ... x[3], and another, y[0] ... y[3].
- * Each example gets a quarter of z[0]; where that holds only two, the other neurons are in z[1]. */
-#ifdef BACKPROP_DOUBLE
-#define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f64x2(0xff, x, y, i)
-#else
-#define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f32x4(0xffff, x, y, i)
-#endif
-BPI_LOCAL void BPI_N(fold_pairs)(const BPI_WIDE *x, const BPI_WIDE *y, BPI_WIDE *z)
-{
-    BPI_WIDE h[4];
+    const size_t tail = inputs % BPI_LANES;
+    size_t k;
     int m;
     BPI_UNROLL
-    for (m = 0; m < 4; m++)
-        h[m] = BPI_WIDE_ADD(BPI_QUARTERS(x[m], y[m], 0x88), BPI_QUARTERS(x[m], y[m], 0xdd));
-#ifdef BACKPROP_DOUBLE
-    BPI_UNROLL
-    for (m = 0; m < 2; m++)
-        z[m] = BPI_WIDE_ADD(_mm512_maskz_unpacklo_pd(0xff, h[2 * m], h[2 * m + 1]),
-                            _mm512_maskz_unpackhi_pd(0xff, h[2 * m], h[2 * m + 1]));
-#else
-    BPI_UNROLL
-    for (m = 0; m < 4; m += 2) {
-        const __m512d p = _mm512_castps_pd(h[m]), q = _mm512_castps_pd(h[m + 1]);
-        h[m] = BPI_WIDE_ADD(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, p, q)),
-                            _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, p, q)));
+    for (m = 0; m < mr * nr; m++)
+        s[m] = bpi_vset(0);
+    if (blocks) {
+        const uint32_t *end = blocks + block_count;
+        for (; blocks < end; blocks++)
+            bpi_dot_block(mr, nr, a, w, *blocks, BPI_LANES, s);
+    } else {
+        for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
+            if (ahead)
+                BPI_UNROLL
+                for (m = 0; m < nr; m++)
+                    BPI_PREFETCH((uintptr_t)(w[m] + k) + ahead);
+            bpi_dot_block(mr, nr, a, w, k, BPI_LANES, s);
+        }
     }
-    z[0] = BPI_WIDE_ADD(_mm512_maskz_shuffle_ps(0xffff, h[0], h[2], 0x88),
-                        _mm512_maskz_shuffle_ps(0xffff, h[0], h[2], 0xdd));
-#endif
+    if (tail)
+        bpi_dot_block(mr, nr, a, w, inputs - tail, tail, s);
 }
-#undef BPI_QUARTERS
-#endif
 
-/* ---- forward ---- */
-
-/* A block in one vector: other than zero (and -0) where any of its inputs is. */
-BPI_LOCAL BPI_V BPI_N(block)(const bp_real *a)
+#if BPI_PASS != BPI_PASS_PLAIN
+/* z = W a + b for the tile's examples, a few neurons after the others. The last few may be some
+ * of those before once more, and rows behind the last example are this one's again. */
+BPI_TARGET BPI_TILE void bpi_dot_columns(const int mr, const bpi_dot_job *tile)
 {
-    return BPI_W < BPI_LANES ? BPI_OR(BPI_LOAD(a), BPI_LOAD(a + BPI_W)) : BPI_LOAD(a);
+    const size_t inputs = tile->inputs, most = tile->neurons - BPI_NR;
+    bpi_v s[BPI_MR * BPI_NR + BPI_LANES], bias;
+    bp_real z[(BPI_MR * BPI_NR + BPI_LANES) * BPI_PAIR], b[BPI_NR * 2];
+    const bp_real *w[BPI_NR];
+    size_t j, first, ahead;
+    int i, m;
+    BPI_UNROLL
+    for (m = mr * BPI_NR; m < mr * BPI_NR + BPI_LANES; m++)
+        s[m] = bpi_vset(0);
+    for (j = 0; j < tile->neurons; j += BPI_NR) {
+        first = bpi_min(j, most);
+        BPI_UNROLL
+        for (m = 0; m < BPI_NR; m++)
+            w[m] = tile->w + (first + (size_t)m) * inputs;
+        ahead = tile->prefetch && j < most ? inputs * BPI_NR * sizeof(bp_real) : 0;
+        bpi_dot_tile(mr, BPI_NR, tile->a, w, inputs, tile->blocks, tile->block_count, ahead, s);
+        memcpy(b, tile->b + first, BPI_NR * sizeof(bp_real));
+        memcpy(b + BPI_NR, b, BPI_NR * sizeof(bp_real));
+        bias = bpi_vload(b);
+        BPI_UNROLL
+        for (i = 0; i < mr * BPI_NR; i += BPI_LANES)
+            bpi_vstore(z + i * BPI_PAIR, bpi_vadd(bpi_vfold(s + i), bias));
+        BPI_UNROLL
+        for (i = 0; i < mr * BPI_PAIR; i++)
+            memcpy(tile->out[i] + first, z + i * BPI_NR, BPI_NR * sizeof(bp_real));
+    }
 }
 
-/* All bits of n numbers, put together with those in seen. */
-BPI_LOCAL BPI_V BPI_N(bits)(const bp_real *a, size_t n, BPI_V seen)
+BPI_TARGET static void bpi_dot_1(const bpi_dot_job *tile)
 {
-    for (; n >= BPI_W; n -= BPI_W, a += BPI_W)
-        seen = BPI_OR(seen, BPI_LOAD(a));
-    return n ? BPI_OR(seen, BPI_GET(a, n)) : seen;
+    bpi_dot_columns(1, tile);
+}
+#if BPI_MR >= 2
+BPI_TARGET static void bpi_dot_2(const bpi_dot_job *tile)
+{
+    bpi_dot_columns(2, tile);
+}
+#endif
+#if BPI_MR >= 3
+BPI_TARGET static void bpi_dot_3(const bpi_dot_job *tile)
+{
+    bpi_dot_columns(3, tile);
+}
+#endif
+
+/* F1 for up to BPI_MR vectors of examples and at least BPI_NR neurons. */
+static void bpi_dot(const bpi_dot_job *tile)
+{
+#if BPI_MR >= 3
+    if (tile->rows > 2 * BPI_PAIR) {
+        bpi_dot_3(tile);
+        return;
+    }
+#endif
+#if BPI_MR >= 2
+    if (tile->rows > BPI_PAIR) {
+        bpi_dot_2(tile);
+        return;
+    }
+#endif
+    bpi_dot_1(tile);
+}
+#endif
+
+#if BPI_PASS != BPI_PASS_AVX512
+
+/* F1 for few neurons, where examples take the place of neurons in the tile. */
+BPI_TARGET static void bpi_dot_narrow(const bpi_dot_job *tile)
+{
+    bpi_v s[BPI_LANES];
+    bp_real z[BPI_LANES];
+    size_t i, j;
+    for (j = 0; j < tile->neurons; j++) {
+        const bp_real *w = tile->w + j * tile->inputs;
+        bpi_dot_tile(1, BPI_LANES, &w, tile->a, tile->inputs, tile->blocks, tile->block_count, 0,
+                     s);
+        bpi_vstore(z, bpi_vadd(bpi_vfold(s), bpi_vset(tile->b[j])));
+        for (i = 0; i < tile->rows; i++)
+            tile->out[i][j] = z[i];
+    }
 }
 
-/* Lists every block; the number of them stands in front. */
-BPI_TARGET static void BPI_N(list_all)(size_t inputs, uint32_t *blocks)
+/* ---- zeros ---- */
+
+/* Marks the blocks of inputs that are not all zero (see bpi_rows). */
+BPI_TARGET static void bpi_mark(const bp_real *a, size_t blocks, uint8_t *marks)
 {
     size_t b;
-    blocks[0] = (uint32_t)(inputs / BPI_LANES);
-    for (b = 0; b < blocks[0]; b++)
-        blocks[b + 1] = (uint32_t)(b * BPI_LANES);
+    for (b = 0; b < blocks; b++)
+        marks[b] = (uint8_t)bpi_vany(bpi_vload(a + b * BPI_LANES));
 }
 
-/* Fetches the row behind the first into the second cache while that one is computed with. */
-BPI_LOCAL void BPI_N(fetch_next)(const bpi_rows *rows, size_t inputs)
+/* Lists the blocks where a or next is not all zero; returns how many. */
+BPI_TARGET static size_t bpi_list_blocks(const bp_real *a, const bp_real *next, size_t inputs,
+                                         uint32_t *blocks)
 {
-    size_t k;
-    for (k = 0; rows->ahead > 1 && k < inputs; k += BPI_LINE)
-        BPI_PREFETCH_SECOND(bpi_row(rows, 1) + k);
-}
-
-/* Marks the blocks of an example that are not all zero (see bpi_rows); all bits of its inputs are
- * gathered in seen. */
-BPI_LOCAL void BPI_N(mark)(const bp_real *a, size_t inputs, uint8_t *marks, BPI_V *seen)
-{
-    const uint8_t *end = marks + bpi_marks(inputs);
-    BPI_V all = *seen;
-    size_t k;
-    for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
-        const BPI_V x = BPI_N(block)(a + k);
-        all = BPI_OR(all, x);
-        *marks++ = (uint8_t)BPI_ANY_NONZERO(x);
-    }
-    while (marks < end)
-        *marks++ = 0;
-    *seen = BPI_N(bits)(a + k, inputs - k, all);
-}
-
-/* Lists the blocks that are marked for any of the rows. */
-BPI_LOCAL void BPI_N(list_marked)(const uint8_t *marks, size_t rows, size_t inputs,
-                                  uint32_t *blocks)
-{
-    const size_t step = bpi_marks(inputs);
-    size_t b, i, count = 0;
-    for (b = 0; b < step; b += 8, marks += 8) {
-        uint64_t eight, any = 0;
-        uint8_t each[8];
-        for (i = 0; i < rows; i++) {
-            memcpy(&eight, marks + i * step, 8);
-            any |= eight;
-        }
-        memcpy(each, &any, 8);
-        for (i = 0; i < 8; i++) {
-            blocks[count + 1] = (uint32_t)((b + i) * BPI_LANES);
-            count += each[i];
-        }
-    }
-    blocks[0] = (uint32_t)count;
-}
-
-/* Lists the blocks of BPI_LANES inputs in which any of two examples is not zero; all their bits
- * are gathered in seen. */
-BPI_LOCAL void BPI_N(list_blocks)(const bp_real *a, const bp_real *next, size_t inputs,
-                                  uint32_t *blocks, BPI_V *seen)
-{
-    BPI_V all = *seen;
     size_t k, count = 0;
     for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
-        const BPI_V any = BPI_OR(BPI_N(block)(a + k), BPI_N(block)(next + k));
-        all = BPI_OR(all, any);
-        blocks[count + 1] = (uint32_t)k;
-        count += (size_t)BPI_ANY_NONZERO(any);
+        blocks[count] = (uint32_t)k;
+        count += (size_t)bpi_vany(bpi_vor(bpi_vload(a + k), bpi_vload(next + k)));
     }
-    blocks[0] = (uint32_t)count;
-    all = BPI_N(bits)(a + k, inputs - k, all);
-    *seen = BPI_N(bits)(next + k, inputs - k, all);
+    return count;
 }
 
-/* Looks through the inputs of some rows, from the i-th on: all their bits are gathered in seen, and
- * their blocks marked if that is asked for. */
-BPI_TARGET static void BPI_N(look)(const bpi_rows *rows, const bp_real *const *a, size_t i,
-                                   size_t count, BPI_V *seen)
-{
-    const size_t inputs = rows->stride, marks = bpi_marks(inputs);
-    size_t r;
-    for (r = 0; r < count; r++)
-        if (rows->marks)
-            BPI_N(mark)(a[r], inputs, rows->marks + (i + r) * marks, seen);
-        else
-            *seen = BPI_N(bits)(a[r], inputs, *seen);
-}
+/* ---- one example ---- */
 
-/* The largest of a vector's lanes. */
-BPI_LOCAL bp_real BPI_N(most)(BPI_V x)
-{
-    bp_real each[BPI_N(width)];
-    size_t i;
-    BPI_STORE(each, x);
-    for (i = 1; i < BPI_W; i++)
-        each[0] = each[i] > each[0] ? each[i] : each[0];
-    return each[0];
-}
-
-/* Can a magnitude exceed 2 among numbers whose bits these are, put together? Magnitudes are ordered
- * as their bits are, so that none exceeds what they make; and of numbers below 2 they make a number
- * below 2, as the top bit of an exponent is then 0. */
-BPI_LOCAL int BPI_N(is_large)(BPI_V seen)
-{
-    return BPI_ANY_NOT_LE(BPI_ABS(seen), BPI_SET1(2));
-}
-
-/* 2 unless a magnitude is larger, and infinity once one is not finite. */
-BPI_TARGET static bp_real BPI_N(largest)(const bpi_rows *rows, size_t n)
-{
-    BPI_V largest = BPI_SET1(2), limit = BPI_SET1(BPI_REAL_MAX), seen = BPI_SET1(0);
-    size_t i, k;
-    for (i = 0; i < n; i++)
-        seen = BPI_N(bits)(bpi_row(rows, i), rows->stride, seen);
-    if (!BPI_N(is_large)(seen))
-        return 2;
-    for (i = 0; i < n; i++) {
-        const bp_real *x = bpi_row(rows, i);
-        for (k = 0; k < rows->stride; k += BPI_W) {
-            BPI_V magnitude = BPI_ABS(BPI_N(load_part)(x + k, BPI_N(part)(rows->stride, k)));
-            if (BPI_ANY_NOT_LE(magnitude, limit))
-                return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS);
-            largest = BPI_MAX(largest, magnitude);
-        }
-    }
-    return BPI_N(most)(largest);
-}
-
-/* A tile of the forward pass: some examples, one a row, or two where its vectors are wide. */
-typedef struct BPI_N(tile) {
-    const bp_layer *layer;
-    const bp_real *a[2 * BPI_TILE];
-    int far; /* the weights are in memory rather than in a cache: the next are fetched meanwhile; */
-    const bp_real *next[2 * BPI_TILE]; /* otherwise some of the examples to come: */
-    size_t nexts;                      /* so many; */
-    size_t turns, share; /* each takes so many turns (see strip), so many bytes in one */
-    const uint32_t *blocks;
-    bp_real *out; /* of the first example */
-} BPI_N(tile);
-
-/* Its sums under way, for each row and neuron: in the lanes of vectors of one kind or the other. */
-typedef struct BPI_N(sums) {
-    BPI_V one[BPI_TILE][8];
-    BPI_WIDE pair[BPI_TILE][4];
-} BPI_N(sums);
-
-typedef BPI_V BPI_N(eight)[8 / (int)BPI_N(width)];
-
-/* Four numbers and the same four again, from m on. */
-BPI_LOCAL BPI_V BPI_N(twice)(const bp_real *p, size_t m)
-{
-#ifdef BPI_LOAD_TWICE
-    (void)m;
-    return BPI_LOAD_TWICE(p);
-#else
-    return BPI_LOAD(p + m % 4);
-#endif
-}
-
-/* z = s + b for the tile's examples and some neurons from j on, the lanes of s being added up:
- * eight sums at a time, of one example and eight neurons or of two examples and four. */
-BPI_LOCAL void BPI_N(sum_up)(const int tall, const int neurons, const BPI_N(tile) *tile, size_t j,
-                             const BPI_N(sums) *s)
-{
-    const size_t outputs = (size_t)tile->layer->outputs;
-    const bp_real *b = tile->layer->biases + j;
-    bp_real z[8];
-    BPI_V each[8];
-    BPI_N(eight) sums;
-    size_t v;
-    int r, m;
-    BPI_UNROLL
-    for (r = 0; r < tall; r += neurons == 4 ? 2 : 1) {
-        const int below = r + 1 < tall ? r + 1 : r;
-        bp_real *out = tile->out + (size_t)r * outputs + j;
-        BPI_UNROLL
-        for (m = 0; m < 8; m++)
-            each[m] = m < neurons ? s->one[r][m] : s->one[below][m - 4];
-        BPI_N(fold)(each, sums);
-        for (v = 0; v < 8; v += BPI_W)
-            BPI_STORE(z + v, BPI_ADD(sums[v / BPI_W],
-                                     neurons == 8 ? BPI_LOAD(b + v) : BPI_N(twice)(b, v)));
-        memcpy(out, z, (size_t)neurons * sizeof(bp_real));
-        if (neurons == 4 && below > r)
-            memcpy(out + outputs, z + 4, 4 * sizeof(bp_real));
-    }
-}
-
-#ifdef BPI_PAIRS
-/* The same for pairs of examples and four neurons: sixteen sums at a time. */
-BPI_LOCAL void BPI_N(sum_up_pairs)(const int tall, const BPI_N(tile) *tile, size_t j,
-                                   const BPI_N(sums) *s)
-{
-    enum { QUARTER = (int)(16 / sizeof(bp_real)), VECTORS = 4 / QUARTER };
-    const size_t outputs = (size_t)tile->layer->outputs;
-    BPI_WIDE sums[VECTORS];
-    bp_real z[4 * QUARTER];
-    int r, i, v;
-    BPI_UNROLL
-    for (r = 0; r < tall; r += 2) {
-        const int below = r + 1 < tall ? r + 1 : r;
-        BPI_N(fold_pairs)(s->pair[r], s->pair[below], sums);
-        BPI_UNROLL
-        for (v = 0; v < VECTORS; v++) {
-            const size_t first = j + (size_t)(v * QUARTER);
-            bp_real *out = tile->out + (size_t)(2 * r) * outputs + first;
-            BPI_WIDE_STORE(z, BPI_WIDE_ADD(sums[v],
-                                           BPI_WIDE_FOUR_TIMES(tile->layer->biases + first)));
-            BPI_UNROLL
-            for (i = 0; i < 4; i++, out += outputs)
-                if (i < 2 || below > r)
-                    memcpy(out, z + i * QUARTER, QUARTER * sizeof(bp_real));
-        }
-    }
-}
-#endif
-
-/* a = s(z) in place: apart from the sums, as their next ones would wait for it */
-BPI_TARGET static void BPI_N(activate)(bp_real *z, size_t count)
-{
-    for (; count >= BPI_W; count -= BPI_W, z += BPI_W)
-        BPI_STORE(z, BPI_N(sigmoid)(BPI_LOAD(z)));
-    if (count)
-        BPI_PUT(z, count, BPI_N(sigmoid)(BPI_GET(z, count)));
-}
-
-/* Where row i begins: read anew each time if there are more rows than registers, which compilers
- * would else make room for among the vectors. */
-BPI_LOCAL const bp_real *BPI_N(row)(const bp_real *const *a, int i, const int anew)
-{
-    return anew ? *(const bp_real *const volatile *)(a + i) : a[i];
-}
-
-/* s += a w for all examples and some neurons at input k */
-BPI_LOCAL void BPI_N(dots)(const int tall, const int pairs, const int neurons,
-                           const bp_real *const *a, const bp_real *w, size_t inputs, size_t k,
-                           size_t part, BPI_N(sums) *s)
-{
-    BPI_V w_k[8], x_k[3];
-    int r, m;
-    w += k;
-    /* of sixteen registers twelve hold sums, three the examples, and one is left for weights */
-    if (tall == 3 && neurons == 4 && !pairs) {
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            x_k[r] = BPI_N(load_part)(a[r] + k, part);
-        BPI_UNROLL
-        for (m = 0; m < neurons; m++) {
-            w_k[m] = BPI_N(load_part)(w + (size_t)m * inputs, part);
-            BPI_UNROLL
-            for (r = 0; r < tall; r++)
-                s->one[r][m] = BPI_MADD(x_k[r], w_k[m], s->one[r][m]);
-        }
-        return;
-    }
-    BPI_UNROLL
-    for (m = 0; m < neurons; m++)
-        w_k[m] = BPI_N(load_part)(w + (size_t)m * inputs, part);
-    BPI_UNROLL
-    for (r = 0; r < tall; r++) {
-        const int i = pairs ? 2 * r : r;
-        const BPI_V x = BPI_N(load_part)(BPI_N(row)(a, i, pairs) + k, part);
-#ifdef BPI_PAIRS
-        const BPI_V y = BPI_N(load_part)(BPI_N(row)(a, i + pairs, pairs) + k, part);
-        const BPI_WIDE two = BPI_WIDE_JOIN(x, y);
-#endif
-        BPI_UNROLL
-        for (m = 0; m < neurons; m++)
-            if (!pairs)
-                s->one[r][m] = BPI_MADD(x, w_k[m], s->one[r][m]);
-#ifdef BPI_PAIRS
-            else
-                s->pair[r][m] = BPI_WIDE_MADD(two, BPI_WIDE_BOTH(w_k[m]), s->pair[r][m]);
-#endif
-    }
-}
-
-/* The tile's dot products with some neurons from j on, in the lanes of one vector, which start at
- * offset. Meanwhile what is coming is fetched, up to where it stops: some lines before each block
- * (behind it, clang would put the block off, and run out of registers), and not into the first
- * cache, which has no room for them. */
-BPI_LOCAL void BPI_N(tile_dots)(const int tall, const int pairs, const int neurons,
-                                const BPI_N(tile) *tile, size_t j, size_t offset,
-                                uintptr_t coming, uintptr_t stop, BPI_N(sums) *s)
-{
-    const size_t inputs = (size_t)tile->layer->inputs, tail = inputs % BPI_LANES;
-    const size_t part = BPI_N(part)(tail, offset);
-    const uint32_t *block = tile->blocks + 1, *end = block + tile->blocks[0];
-    const bp_real *w = tile->layer->weights + j * inputs;
-    const int lines = tile->far ? neurons / 2 : 1;
-    int r, m;
-    BPI_UNROLL
-    for (r = 0; r < tall; r++)
-        BPI_UNROLL
-        for (m = 0; m < neurons; m++)
-            if (pairs)
-                s->pair[r][m] = BPI_WIDE_SET1(0);
-            else
-                s->one[r][m] = BPI_SET1(0);
-    for (; block < end; block++) {
-        if (coming < stop) {
-            BPI_PREFETCH_SECOND((const void *)coming);
-            BPI_UNROLL
-            for (m = 1; m < neurons / 2; m++)
-                if (tile->far)
-                    BPI_PREFETCH_SECOND((const void *)(coming + (uintptr_t)m * BPI_ALIGN));
-            coming += (uintptr_t)lines * BPI_ALIGN;
-        }
-        BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, *block + offset, BPI_W, s);
-    }
-    if (part)
-        BPI_N(dots)(tall, pairs, neurons, tile->a, w, inputs, inputs - tail + offset, part, s);
-    for (; coming < stop; coming += BPI_ALIGN)
-        BPI_PREFETCH_SECOND((const void *)coming);
-}
-
-/* The tile's z for some neurons from j on. */
-BPI_LOCAL void BPI_N(turn)(const int tall, const int pairs, const int neurons,
-                           const BPI_N(tile) *tile, size_t j, uintptr_t coming, uintptr_t stop)
-{
-    BPI_N(sums) s, t;
-    int r, m;
-    BPI_N(tile_dots)(tall, pairs, neurons, tile, j, 0, coming, stop, &s);
-    if (BPI_W < BPI_LANES) {
-        BPI_N(tile_dots)(tall, pairs, neurons, tile, j, BPI_W, 0, 0, &t);
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            BPI_UNROLL
-            for (m = 0; m < neurons; m++)
-                s.one[r][m] = BPI_ADD(t.one[r][m], s.one[r][m]);
-    }
-#ifdef BPI_PAIRS
-    if (pairs) {
-        BPI_N(sum_up_pairs)(tall, tile, j, &s);
-        return;
-    }
-#endif
-    BPI_N(sum_up)(tall, neurons, tile, j, &s);
-}
-
-/* The tile's z for the neurons first ... last-1: four in a turn, or eight if only one example needs
- * registers. Those of the last turn may overlap those before. */
-BPI_LOCAL void BPI_N(strip)(const int tall, const int pairs, const BPI_N(tile) *tile, size_t first,
-                            size_t last)
-{
-    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
-    const size_t row = inputs * sizeof(bp_real), most = tall == 1 && outputs >= 8 ? 8 : 4;
-    size_t j, next = first ? tile->nexts : 0, turn = 0;
-    for (j = first; j < last; j += most) {
-        uintptr_t coming = 0, stop = 0;
-        if (tile->far) {
-            /* the next turn's weights; if there are none, no pointer behind the last is made */
-            coming = (uintptr_t)(tile->layer->weights + j * inputs) + most * row;
-            stop = coming + most * row;
-        } else if (next < tile->nexts) {
-            coming = (uintptr_t)tile->next[next] + turn * tile->share;
-            stop = bpi_min(coming + tile->share, (uintptr_t)tile->next[next] + row);
-            turn = turn + 1 < tile->turns ? turn + 1 : 0;
-            next += turn == 0;
-        }
-        if (tall == 1 && most == 8 && last - j > 4)
-            BPI_N(turn)(tall, pairs, 8, tile, bpi_min(j, outputs - 8), coming, stop);
-        else
-            BPI_N(turn)(tall, pairs, 4, tile, bpi_min(j, outputs - 4), coming, stop);
-    }
-}
-
-#define BPI_STRIP(name, tall, pairs)                                                              \
-    BPI_TARGET static void BPI_N(name)(const BPI_N(tile) *tile, size_t first, size_t last)        \
-    {                                                                                             \
-        BPI_N(strip)(tall, pairs, tile, first, last);                                             \
-    }
-BPI_STRIP(strip1, 1, 0)
-BPI_STRIP(strip2, 2, 0)
-#if BPI_TILE >= 3
-BPI_STRIP(strip3, 3, 0)
-#endif
-#if BPI_TILE == 6
-BPI_STRIP(strip4, 4, 0)
-BPI_STRIP(strip6, 6, 0)
-#endif
-#ifdef BPI_PAIRS
-BPI_STRIP(pairs4, 4, 1)
-BPI_STRIP(pairs5, 5, 1)
-BPI_STRIP(pairs6, 6, 1)
-#endif
-#undef BPI_STRIP
-
-/* The next tile's height where n rows are left: 1, 2, 3, 4 or 6, but no more than 2, 3 or 6. Tall
- * tiles should not leave a single row. */
-BPI_LOCAL size_t BPI_N(tall)(size_t n, size_t most)
-{
-    const size_t tall = n == 5 ? 3 : n == 7 || n == 8 ? 4 : bpi_min(n, 6);
-    return most == 3 && n == 4 ? 2 : bpi_min(tall, most);
-}
-
-/* Not less than any magnitude among the inputs, seen being all their bits put together. */
-BPI_LOCAL bp_real BPI_N(bound)(BPI_V seen, const bpi_rows *rows, size_t n)
-{
-    return rows->dense ? 1 : BPI_N(is_large)(seen) ? BPI_N(largest)(rows, n) : 2;
-}
-
-/* Are the weights in memory rather than in a cache, and their rows longer than so many bytes? */
-BPI_LOCAL int BPI_N(is_far)(const bp_layer *layer, size_t bytes)
-{
-    const size_t row = (size_t)layer->inputs * sizeof(bp_real);
-    return row > bytes && row * (size_t)layer->outputs > 1024 * 1024;
-}
-
-/* Rows of weights up to a page, which a single example meets one right after the other, the
- * processor sees coming. */
-enum { BPI_N(page) = 4096 };
-
-/* Sets up a tile for n examples, and in which groups the neurons meet them: as many as the second
- * cache holds. */
-BPI_TARGET static size_t BPI_N(open)(BPI_N(tile) *tile, const bp_layer *layer, size_t n,
-                                     int marked)
-{
-    enum { CACHE = 256 * 1024 };
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    /* examples in a tile; a single one takes twice the neurons */
-    const size_t most = n == 1 ? 2 : marked ? BPI_TILE : (size_t)BPI_N(pair) * BPI_TILE;
-    size_t neurons = outputs;
-    if (inputs * outputs * sizeof(bp_real) > 4 * CACHE && n > most)
-        neurons = bpi_min(outputs, (CACHE / sizeof(bp_real) / inputs / 16 + 1) * 16);
-    tile->layer = layer;
-    tile->turns = neurons < 4 * most ? 1 : neurons / (4 * most);
-    tile->share = (inputs * sizeof(bp_real) / BPI_ALIGN / tile->turns + 1) * BPI_ALIGN;
-    return neurons;
-}
-
-/* Lists n rows from the first on. In two loops: of a choice within one clang makes masked loads,
- * which take long where there is no index. */
-BPI_TARGET static void BPI_N(list_rows)(const bpi_rows *rows, size_t first, size_t n,
-                                        const bp_real **list)
-{
-    size_t i;
-    if (rows->index)
-        for (i = 0; i < n; i++)
-            list[i] = rows->base + rows->stride * rows->index[first + i];
-    else
-        for (i = 0; i < n; i++)
-            list[i] = rows->base + rows->stride * (first + i);
-}
-
-/* Copies so many numbers of each row listed, and lists the copies: rows a line further apart, so
- * that they do not collide. */
-BPI_TARGET static void BPI_N(pack)(const bp_real **list, size_t rows, size_t columns,
-                                   bp_real *panel)
-{
-    size_t i;
-    for (i = 0; i < rows; i++, panel += columns + BPI_LINE) {
-        memcpy(panel, list[i], columns * sizeof(bp_real));
-        list[i] = panel;
-    }
-}
-
-/* How many examples the next tile takes of n: pairs of them if there are enough; but not where
- * zeros are left out, as few are shared by so many. */
-BPI_LOCAL size_t BPI_N(examples)(size_t n, int marked)
-{
-#ifdef BPI_PAIRS
-    const size_t even = n % 2 && n < 14 ? n - bpi_min(n, 3) : n;
-    if (even >= 8 && !marked)
-        return bpi_min(even, 12);
-#endif
-    (void)marked;
-    return BPI_N(tall)(n, BPI_TILE);
-}
-
-/* Takes n examples through the neurons j ... last-1. */
-BPI_TARGET static void BPI_N(forward_group)(BPI_N(tile) *tile, const bpi_rows *rows, size_t n,
-                                            size_t j, size_t last, uint32_t *blocks, BPI_V *seen,
-                                            bp_real *out)
-{
-    /* numbers of examples that do not occur have the function of fewer */
-    static void (*const strip[])(const BPI_N(tile) *, size_t, size_t) = {
-        BPI_N(strip1), BPI_N(strip1), BPI_N(strip2),
-#if BPI_TILE >= 3
-        BPI_N(strip3),
-#endif
-#if BPI_TILE == 6
-        BPI_N(strip4), BPI_N(strip4), BPI_N(strip6),
-#endif
-#ifdef BPI_PAIRS
-        BPI_N(strip6), BPI_N(pairs4), BPI_N(pairs4), BPI_N(pairs5), BPI_N(pairs5), BPI_N(pairs6)
-#endif
-    };
-    const size_t inputs = (size_t)tile->layer->inputs, outputs = (size_t)tile->layer->outputs;
-    /* from the example computed with to the one fetched */
-    const size_t ahead = n == 1 ? 1 : rows->marks ? 6 : 6 * (size_t)BPI_N(pair);
-    const size_t room = rows->panel && bpi_packs(inputs, n, outputs, 0) ? BPI_PANEL : 0;
-    size_t i, tall;
-    for (i = 0; i < n; i += tall) {
-        tall = bpi_min(BPI_N(examples)(n - i, rows->marks != NULL),
-                       sizeof strip / sizeof *strip - 1);
-        /* rows that collide with four of weights: four, or copies, if there is room for them */
-        if (bpi_collides(inputs) && tall * (inputs + BPI_LINE) * sizeof(bp_real) > room)
-            tall = bpi_min(tall, 4);
-        tile->out = out + i * outputs;
-        tile->nexts = i + ahead >= rows->ahead ? 0 : bpi_min(rows->ahead - i - ahead, tall);
-        BPI_N(list_rows)(rows, i, tall, tile->a);
-        BPI_N(list_rows)(rows, i + ahead, tile->nexts, tile->next);
-        if (j == 0 && !rows->dense && (n > 1 || rows->marks))
-            BPI_N(look)(rows, tile->a, i, tall, seen);
-        if (rows->marks)
-            BPI_N(list_marked)(rows->marks + i * bpi_marks(inputs), tall, inputs, blocks);
-        /* whole rows are fetched: too many if few of their blocks count */
-        tile->far = i == 0 && blocks[0] >= inputs / BPI_LANES / 2 &&
-                    BPI_N(is_far)(tile->layer, n == 1 ? BPI_N(page) : 0);
-        if (bpi_collides(inputs) && tall > 4)
-            BPI_N(pack)(tile->a, tall, inputs, rows->panel);
-        strip[tall](tile, j, last);
-        if (last == outputs)
-            BPI_N(activate)(tile->out, tall * outputs);
-    }
-}
-
-/* A layer of few inputs: each lane of F1 is a vector here, with a neuron in each place. Lanes 0,
- * 2 ... of so many, for `tall` examples, added up as F1 does; from one column and one input further
- * on, lanes 1, 3 ...: all at once would not fit the registers. */
-BPI_LOCAL void BPI_N(few_lanes)(const int tall, const int lanes, const bp_real *column,
-                                const bp_real *a, size_t inputs, BPI_WIDE *sum)
-{
-    BPI_WIDE s[4][6];
-    size_t k;
-    int q, e;
-    BPI_UNROLL
-    for (q = 0; q < lanes / 2; q++)
-        BPI_UNROLL
-        for (e = 0; e < tall; e++)
-            s[q][e] = BPI_WIDE_SET1(0);
-    for (k = 0; k < inputs; k += BPI_LANES, column += BPI_LANES * BPI_WW, a += BPI_LANES)
-        BPI_UNROLL
-        for (q = 0; q < lanes / 2; q++) {
-            const BPI_WIDE w = BPI_WIDE_LOAD(column + (size_t)(2 * q) * BPI_WW);
-            BPI_UNROLL
-            for (e = 0; e < tall; e++)
-                s[q][e] = BPI_WIDE_MADD(w, BPI_WIDE_SET1(a[e * BPI_FEW + 2 * q]), s[q][e]);
-        }
-    BPI_UNROLL
-    for (e = 0; e < tall; e++) {
-        sum[e] = s[0][e];
-        if (lanes == 8)
-            sum[e] = BPI_WIDE_ADD(BPI_WIDE_ADD(s[0][e], s[2][e]),
-                                  BPI_WIDE_ADD(s[1][e], s[3][e]));
-        else if (lanes == 4)
-            sum[e] = BPI_WIDE_ADD(s[0][e], s[1][e]);
-    }
-}
-
-/* z of a vector of neurons, from j on, for `tall` examples, the first count of which are wanted. */
-BPI_LOCAL void BPI_N(few_neurons)(const int tall, const int lanes, const bp_layer *layer, size_t j,
-                                  const bp_real *column, const bp_real *a, size_t count,
-                                  bp_real *out)
+/* F1, F2 for one example. blocks is room for a list, or NULL where the inputs are activations; room
+ * is how many numbers may be written to out, at least the layer's outputs. */
+BPI_TARGET static void bpi_forward_one(const bp_layer *layer, const bp_real *a, uint32_t *blocks,
+                                       bp_real *out, size_t room)
 {
     const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const BPI_WIDE b = BPI_N(wide_load)(layer->biases + j, outputs - j);
-    BPI_WIDE even[6], odd[6];
-    size_t e;
-    BPI_N(few_lanes)(tall, lanes, column, a, inputs, even);
-    BPI_N(few_lanes)(tall, lanes, column + BPI_WW, a + 1, inputs, odd);
-    BPI_UNROLL
-    for (e = 0; e < (size_t)tall; e++)
-        if (e < count)
-            BPI_N(wide_store)(out + e * outputs + j, outputs - j,
-                              BPI_WIDE_ADD(BPI_WIDE_ADD(even[e], odd[e]), b));
-}
-
-/* The weights of a vector of neurons, from j on, become columns. Places behind the last neuron hold
- * it again, or what was there: nothing is made of them. */
-BPI_TARGET static void BPI_N(turn_weights)(const bp_layer *layer, size_t j, bp_real *column)
-{
-    const size_t inputs = (size_t)layer->inputs, last = (size_t)layer->outputs - 1;
-    enum { SOME = BPI_N(wide) < 4 ? 2 : 4 };
-    const bp_real *row[SOME];
-    size_t m, k, i;
-    for (m = 0; m < BPI_WW && j + m <= last; m += SOME) {
-        for (i = 0; i < SOME; i++)
-            row[i] = layer->weights + bpi_min(j + m + i, last) * inputs;
-        for (k = 0; k < inputs; k++)
-            BPI_UNROLL
-            for (i = 0; i < SOME; i++)
-                column[k * BPI_WW + m + i] = row[i][k];
-    }
-}
-
-/* Are inputs few, and n examples worth turning the weights for? Not where a block takes several
- * vectors, unless there is but one; nor where most places of a vector would be empty. */
-BPI_LOCAL int BPI_N(turns_weights)(const bp_layer *layer, size_t n)
-{
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const size_t most = BPI_WW >= BPI_LANES ? BPI_FEW : BPI_LANES;
-    const size_t places = (outputs + BPI_WW - 1) / BPI_WW * BPI_WW;
-    return inputs <= most && n >= (inputs <= BPI_LANES / 2 ? 3 : inputs / 2 + 4) &&
-           places * inputs <= 48 * outputs;
-}
-
-/* A layer of at most BPI_FEW inputs. Examples are copied to rows that end in zeros, up to whole
- * blocks. */
-BPI_TARGET static bp_real BPI_N(forward_few)(const bp_layer *layer, const bpi_rows *rows,
-                                             size_t n, bp_real *out)
-{
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    const size_t padded = (inputs + BPI_LANES - 1) / BPI_LANES * BPI_LANES;
-    const size_t some = BPI_TILE == 6 || inputs <= BPI_LANES / 2 ? 6 : 3;
-    bp_real column[(int)BPI_FEW * BPI_N(wide)], a[6][BPI_FEW];
-    BPI_V seen = BPI_SET1(0);
-    size_t i, j, k, e, count;
-    memset(column, 0, padded * sizeof(BPI_WIDE));
-    memset(a, 0, sizeof a);
-    for (j = 0; j < outputs; j += BPI_WW) {
-        BPI_N(turn_weights)(layer, j, column);
-        for (i = 0; i < n; i += count) {
-            count = bpi_min(n - i, some);
-            for (e = 0; e < count; e++)
-                for (k = 0; k < inputs; k += BPI_WW)
-                    BPI_WIDE_STORE(a[e] + k,
-                                   BPI_N(wide_load)(bpi_row(rows, i + e) + k, inputs - k));
-            if (inputs <= BPI_LANES / 2)
-                BPI_N(few_neurons)(6, BPI_LANES / 2, layer, j, column, a[0], count,
-                                   out + i * outputs);
-            else if (count > 2)
-                BPI_N(few_neurons)(BPI_TILE == 6 ? 6 : 3, BPI_LANES, layer, j, column, a[0], count,
-                                   out + i * outputs);
-            else
-                BPI_N(few_neurons)(2, BPI_LANES, layer, j, column, a[0], count,
-                                   out + i * outputs);
+    const int lists = inputs >= BPI_LISTED_INPUTS && outputs >= BPI_LISTED_NEURONS;
+    const bp_real *w[BPI_LANES], *row = layer->weights;
+    size_t j, m, count = 0;
+    bpi_v s[BPI_LANES], z;
+    if (!lists)
+        blocks = NULL;
+    if (blocks)
+        count = bpi_list_blocks(a, a, inputs, blocks);
+    for (j = 0; j < outputs; j += BPI_LANES) {
+        BPI_UNROLL
+        for (m = 0; m < BPI_LANES; m++) {
+            w[m] = row;
+            row += j + m + 1 < outputs ? inputs : 0;
         }
+        bpi_dot_tile(1, BPI_LANES, &a, w, inputs, blocks, count, 0, s);
+        z = bpi_vadd(bpi_vfold(s), bpi_vload_n(layer->biases + j, outputs - j));
+        bpi_vstore_n(out + j, room - j, bpi_vsigmoid(z));
     }
-    BPI_N(activate)(out, n * outputs);
-    for (i = 0; i < n && !rows->dense; i++)
-        seen = BPI_N(bits)(bpi_row(rows, i), inputs, seen);
-    return BPI_N(bound)(seen, rows, n);
 }
 
-/* Rows of weights and `wide` examples at column k: s += w x, and all bits of x gathered. */
-BPI_LOCAL void BPI_N(dots_narrow)(const int tall, const int wide, const bp_real *const *x,
-                                  const bp_real *w, size_t inputs, size_t k, size_t part,
-                                  BPI_V (*s)[8], BPI_V *seen)
+#if BPI_PASS != BPI_PASS_PLAIN
+/* What ger_dot has: an example's inputs a, the next one's, and where either is not zero. */
+typedef struct bpi_ger_job {
+    const bp_real *a, *next;
+    const uint32_t *blocks; /* NULL: all count */
+    size_t block_count, inputs;
+    int prefetch; /* the weights are in memory: fetch the next rows */
+    bpi_v minus_eta;
+} bpi_ger_job;
+
+/* At block k, or its first n numbers. All is loaded before any is stored: a store of a part keeps
+ * the next row's load waiting. */
+BPI_TARGET BPI_TILE void bpi_ger_dot_block(const int mr, const bpi_ger_job *job, const bpi_v *d,
+                                           size_t k, size_t n, bp_real *w, bpi_v *s)
 {
-    BPI_V row[3], all = *seen;
-    int r, e;
+    const bpi_v x = bpi_vload_n(job->a + k, n), y = bpi_vload_n(job->next + k, n);
+    bpi_v w_r[4];
+    int r;
     BPI_UNROLL
-    for (r = 0; r < tall; r++)
-        row[r] = BPI_N(load_part)(w + (size_t)r * inputs + k, part);
+    for (r = 0; r < mr; r++)
+        w_r[r] = bpi_vload_n(w + (size_t)r * job->inputs + k, n);
     BPI_UNROLL
-    for (e = 0; e < wide; e++) {
-        const BPI_V x_k = BPI_N(load_part)(x[e] + k, part);
-        all = BPI_OR(all, x_k);
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            s[r][e] = BPI_MADD(x_k, row[r], s[r][e]);
-    }
-    *seen = all;
-}
-
-/* All neurons of a layer of few for up to `wide` examples, which are then what is side by side. */
-BPI_LOCAL void BPI_N(narrow)(const int tall, const int wide, const bp_layer *layer,
-                             const bp_real *const *x, size_t count, BPI_V *seen, bp_real *out)
-{
-    const size_t inputs = (size_t)layer->inputs, tail = inputs % BPI_LANES;
-    BPI_V s[3][8], half[3][8], z[8], all = *seen;
-    bp_real each[8];
-    size_t v, k, m;
-    int r, e;
-    for (v = 0; v < BPI_LANES; v += BPI_W) {
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            BPI_UNROLL
-            for (e = 0; e < wide; e++)
-                s[r][e] = BPI_SET1(0);
-        for (k = v; k + BPI_LANES <= inputs + v; k += BPI_LANES)
-            BPI_N(dots_narrow)(tall, wide, x, layer->weights, inputs, k, BPI_W, s, &all);
-        if (tail > v)
-            BPI_N(dots_narrow)(tall, wide, x, layer->weights, inputs, k, BPI_N(part)(tail, v), s,
-                               &all);
-        for (r = 0; r < tall && BPI_W < BPI_LANES; r++)
-            for (e = 0; e < wide; e++)
-                s[r][e] = v ? BPI_ADD(half[r][e], s[r][e]) : (half[r][e] = s[r][e]);
-    }
-    BPI_UNROLL
-    for (r = 0; r < tall; r++) {
-        const BPI_V b = BPI_SET1(layer->biases[r]);
-        BPI_UNROLL
-        for (e = wide; e < 8; e++)
-            s[r][e] = s[r][e - 4];
-        BPI_N(fold)(s[r], z);
-        for (m = 0; m < 8; m += BPI_W)
-            BPI_STORE(each + m, BPI_N(sigmoid)(BPI_ADD(z[m / BPI_W], b)));
-        /* of a size that is not known the loop would become a call */
-        if (tall == 1 && count == 8)
-            memcpy(out, each, sizeof each);
-        else
-            for (m = 0; m < count; m++)
-                out[m * (size_t)tall + (size_t)r] = each[m];
-    }
-    *seen = all;
-}
-
-#define BPI_NARROW(tall)                                                                          \
-    BPI_TARGET static void BPI_N(narrow##tall)(const bp_layer *layer, const bp_real *const *x,    \
-                                               size_t count, BPI_V *seen, bp_real *out)           \
-    {                                                                                             \
-        if (count > 4 && (BPI_TILE == 6 || (tall) == 1))                                          \
-            BPI_N(narrow)(tall, 8, layer, x, count, seen, out);                                   \
-        else                                                                                      \
-            BPI_N(narrow)(tall, 4, layer, x, count, seen, out);                                   \
-    }
-BPI_NARROW(1)
-BPI_NARROW(2)
-BPI_NARROW(3)
-#undef BPI_NARROW
-
-/* A layer so narrow that it would waste the columns of a tile. */
-BPI_TARGET static bp_real BPI_N(forward_narrow)(const bp_layer *layer, const bpi_rows *rows,
-                                                size_t n, bp_real *out)
-{
-    static void (*const narrow[])(const bp_layer *, const bp_real *const *, size_t, BPI_V *,
-                                  bp_real *) = {
-        NULL, BPI_N(narrow1), BPI_N(narrow2), BPI_N(narrow3)
-    };
-    const size_t outputs = (size_t)layer->outputs, some = BPI_TILE == 6 || outputs == 1 ? 8 : 4;
-    const bp_real *x[8];
-    BPI_V seen = BPI_SET1(0);
-    size_t i, e;
-    for (i = 0; i < n; i += some) {
-        const size_t count = bpi_min(some, n - i);
-        BPI_N(list_rows)(rows, i, count, x);
-        for (e = count; e < 8; e++)
-            x[e] = x[count - 1];
-        if (rows->marks)
-            BPI_N(look)(rows, x, i, count, &seen);
-        narrow[outputs](layer, x, count, &seen, out + i * outputs);
-    }
-    return BPI_N(bound)(seen, rows, n);
-}
-
-BPI_TARGET static bp_real BPI_N(forward)(const bp_layer *layer, const bpi_rows *rows, size_t n,
-                                         uint32_t *blocks, bp_real *out)
-{
-    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
-    BPI_V seen = BPI_SET1(0);
-    BPI_N(tile) tile;
-    size_t j, neurons;
-    if (BPI_N(turns_weights)(layer, n) && outputs >= 4 && !rows->marks)
-        return BPI_N(forward_few)(layer, rows, n, out);
-    if (outputs < 4)
-        return BPI_N(forward_narrow)(layer, rows, n, out);
-    neurons = BPI_N(open)(&tile, layer, n, rows->marks != NULL);
-    tile.blocks = blocks;
-    if (n == 1 && !rows->dense && !rows->marks)
-        BPI_N(list_blocks)(bpi_row(rows, 0), bpi_row(rows, 0), inputs, blocks, &seen);
-    else
-        BPI_N(list_all)(inputs, blocks);
-    for (j = 0; j < outputs; j += neurons)
-        BPI_N(forward_group)(&tile, rows, n, j, bpi_min(j + neurons, outputs), blocks, &seen, out);
-    return BPI_N(bound)(seen, rows, n);
-}
-
-/* ---- hidden errors and gradients: sums of rows, each row times a coefficient ---- */
-
-/* What becomes of a sum: see BPI_N(finish). */
-#define BPI_ERROR 0
-#define BPI_GRADIENT 1
-#define BPI_DESCEND 2
-
-/* A tile: as many rows of out, at most; and so many vectors wide. 8, 12 or 24 sums. That is a line,
- * but two for AVX-512. */
-#define BPI_HEIGHT (BPI_TILE >= 3 ? 6 : 2)
-enum { BPI_N(wides) = (BPI_TILE == 3 ? 2 : 4) / BPI_N(pair),
-       BPI_N(narrow_tile) = BPI_N(pair) == 1 };
-/* Examples whose coefficients are held in vectors, at most. */
-#define BPI_HELD 10
-
-/* out_ik = sum_t c_it x_tk for i < n, k < width. c_it are errors of examples by neurons: for errors
- * below, i counts examples, and c_it stands at c[i apart + t]; for gradients, i counts neurons, and
- * c_it stands at c[i + t apart]. */
-typedef struct BPI_N(job) {
-    int what;
-    const bp_real *c;
-    size_t apart, n, width, first; /* only from column first on */
-    bp_real *out;
-    const bp_real *beside; /* for errors: a, laid out like out */
-    bp_real eta;
-    BPI_WIDE *squares; /* for errors: their sum over all of these, for each place of a vector */
-} BPI_N(job);
-
-/* Some rows of out under way, and some of x, t = 0 ... count-1; all from one column on. */
-typedef struct BPI_N(rows) {
-    int what;  /* BPI_GRADIENT while more x are to come: the sums go back to out */
-    int begun; /* they start from there */
-    int far, out_far; /* of x, of out the next columns are fetched */
-    size_t count, width;
-    const bp_real *x[BPI_ROWS];
-    uintptr_t coming; /* more of x: so many rows of it are fetched into the second cache */
-    size_t comings;
-    const bp_real *c;
-    size_t apart;
-    bp_real *out;
-    const bp_real *beside;
-    bp_real eta;
-    BPI_WIDE *squares;
-    bp_real copy[8 * (int)BPI_ROWS]; /* see copy_coefficients */
-} BPI_N(rows);
-
-/* error: s a (1 - a); gradient: s, which began from out; descend: out - eta s; for n numbers, at
- * most those of a vector. */
-BPI_LOCAL BPI_WIDE BPI_N(finish)(const int what, BPI_WIDE s, const bp_real *out, const bp_real *a,
-                                 size_t n, bp_real eta)
-{
-    if (what == BPI_ERROR) {
-        const BPI_WIDE a_k = BPI_N(wide_load)(a, n);
-        s = BPI_WIDE_MUL(s, BPI_WIDE_MUL(a_k, BPI_WIDE_SUB(BPI_WIDE_SET1(1), a_k)));
-    } else if (what == BPI_DESCEND) {
-        s = BPI_WIDE_MADD(BPI_WIDE_SET1(-eta), s, BPI_N(wide_load)(out, n));
-    }
-    return s;
-}
-
-/* The sums of a row of a tile, which is at out; squares of errors are added up. That eta is read
- * anew for each vector makes them be put away one by one, while the next tile is begun: up to 5 %
- * faster on Zen 4. */
-BPI_LOCAL void BPI_N(finish_row)(const int wides, const int whole, const int what, BPI_WIDE *s,
-                                 const BPI_N(rows) *rows, bp_real *out, const bp_real *beside,
-                                 size_t left, BPI_WIDE *squares)
-{
-    int v;
-    BPI_UNROLL
-    for (v = 0; v < wides; v++) {
-        s[v] = BPI_N(finish)(what, s[v], out + (size_t)v * BPI_WW, beside + (size_t)v * BPI_WW,
-                             v + 1 < wides ? BPI_WW : left,
-                             *(const volatile bp_real *)&rows->eta);
-        if (what == BPI_ERROR)
-            *squares = BPI_WIDE_ADD(*squares, BPI_WIDE_MUL(s[v], s[v]));
-        if (whole)
-            BPI_WIDE_STORE(out + (size_t)v * BPI_WW, s[v]);
+    for (r = 0; r < mr; r++) {
+        /* a product with 0 added to it is rounded once, and never -0: as B3 adds it up */
+        w_r[r] = bpi_vmadd(job->minus_eta, bpi_vmadd(d[r], x, bpi_vset(0)), w_r[r]);
+        bpi_vstore_n(w + (size_t)r * job->inputs + k, n, w_r[r]);
+        s[r] = bpi_vmadd(w_r[r], y, s[r]);
     }
 }
 
-/* The sums of a tile whose first row is at out. Those of one that is not whole are all finished
- * before they are put away: see descend_parts. */
-BPI_LOCAL void BPI_N(finish_tile)(const int tall, const int wides, const int whole, const int what,
-                                  BPI_WIDE (*s)[BPI_N(wides)], const BPI_N(rows) *rows,
-                                  bp_real *out, const bp_real *beside, size_t left)
+/* w[r] -= eta d[r] a and z[r] = w[r] . next, still in lanes, for mr neurons. */
+BPI_TARGET BPI_TILE void bpi_ger_dot(const int mr, const bpi_ger_job *given, const bp_real *delta,
+                                     bp_real *w, bpi_v *z)
 {
-    const size_t width = rows->width;
-    BPI_WIDE squares = BPI_WIDE_SET1(0);
-    bp_real *row = out;
-    int r, v;
-    BPI_N(finish_row)(wides, whole, what, s[0], rows, out, beside, left, &squares);
-    BPI_UNROLL
-    for (r = 1; r < tall; r++) {
-        out += width;
-        beside += width;
-        BPI_N(finish_row)(wides, whole, what, s[r], rows, out, beside, left, &squares);
-    }
-    if (what == BPI_ERROR)
-        *rows->squares = BPI_WIDE_ADD(*rows->squares, squares);
-    if (whole)
-        return;
-    BPI_UNROLL
-    for (r = 0; r < tall; r++, row += width)
-        BPI_UNROLL
-        for (v = 0; v < wides; v++)
-            BPI_N(wide_store)(row + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left, s[r][v]);
-}
-
-/* Fetches the columns of a tile into the first cache or the second. Where they begin within a line,
- * that one came with those before. The address may be behind the end, where C has no pointers. */
-BPI_LOCAL void BPI_N(fetch_tile)(uintptr_t address, const int second)
-{
-    size_t i;
-    for (i = 64; i <= BPI_N(wides) * sizeof(BPI_WIDE); i += 64)
-        if (second)
-            BPI_PREFETCH_SECOND((const void *)(address + i - 1));
-        else
-            BPI_PREFETCH((const void *)(address + i - 1));
-}
-
-/* The columns of the tile at k, of the rows to come. */
-BPI_LOCAL void BPI_N(fetch_coming)(const BPI_N(rows) *rows, size_t k)
-{
-    uintptr_t at = rows->coming + k * sizeof(bp_real);
-    size_t t;
-    for (t = 0; t < rows->comings; t++, at += rows->width * sizeof(bp_real))
-        BPI_N(fetch_tile)(at, 1);
-}
-
-/* Tiles along as many rows of out, so many vectors wide (unless they are whole, the last may be a
- * part), for columns k ... k_end-1; of errors, or of what gradients and descent need: this decides
- * how coefficients lie, which are read where they are. */
-BPI_LOCAL void BPI_N(combine)(const int tall, const int wides, const int whole, const int error,
-                              const BPI_N(rows) *rows, size_t k, size_t k_end)
-{
-    const size_t width = rows->width, count = rows->count, first = k;
-    const size_t c_i = error ? rows->apart : 1, c_t = error ? 1 : rows->apart;
-    const size_t columns = (size_t)wides * BPI_WW;
-    const int what = rows->what, begun = rows->begun;
-    const int far = whole && rows->far, out_far = whole && !error && rows->out_far;
-    size_t t;
-    int r, v;
-    for (; k < k_end; k += columns) {
-        const size_t left = whole ? BPI_WW : k_end - k - (columns - BPI_WW);
-        bp_real *out = rows->out + k;
-        const bp_real *beside = rows->beside + k;
-        /* the next tile's: behind this one, or in the rows below */
-        const size_t next = k + columns < k_end ? columns : (size_t)tall * width + first - k;
-        BPI_WIDE s[6][BPI_N(wides)], y[BPI_N(wides)];
-        if (whole)
-            BPI_N(fetch_coming)(rows, k);
-        BPI_UNROLL
-        for (r = 0; r < tall; r++) {
-            if (out_far)
-                BPI_N(fetch_tile)((uintptr_t)out + (next + (size_t)r * width) * sizeof(bp_real), 0);
-            BPI_UNROLL
-            for (v = 0; v < wides; v++)
-                s[r][v] = begun ? BPI_N(wide_load)(out + (size_t)r * width + (size_t)v * BPI_WW,
-                                                   v + 1 < wides ? BPI_WW : left)
-                                : BPI_WIDE_SET1(0);
-        }
-        for (t = 0; t < count; t++) {
-            const bp_real *x = rows->x[t] + k, *c = rows->c + t * c_t;
-            BPI_UNROLL
-            for (v = 0; v < wides; v++)
-                y[v] = BPI_N(wide_load)(x + (size_t)v * BPI_WW, v + 1 < wides ? BPI_WW : left);
-            if (far)
-                BPI_N(fetch_tile)((uintptr_t)x + BPI_N(wides) * sizeof(BPI_WIDE), 0);
-            BPI_UNROLL
-            for (r = 0; r < tall; r++) {
-                const BPI_WIDE c_r = BPI_WIDE_SET1(c[(size_t)r * c_i]);
-                BPI_UNROLL
-                for (v = 0; v < wides; v++)
-                    s[r][v] = BPI_WIDE_MADD(c_r, y[v], s[r][v]);
-            }
-        }
-#define BPI_FINISH(what) BPI_N(finish_tile)(tall, wides, whole, what, s, rows, out, beside, left)
-        if (!error && what == BPI_DESCEND)
-            BPI_FINISH(BPI_DESCEND);
-        else if (error && what == BPI_ERROR)
-            BPI_FINISH(BPI_ERROR);
-        else
-            BPI_FINISH(BPI_GRADIENT);
-#undef BPI_FINISH
-    }
-}
-
-/* Takes so many columns in tiles of the widths that fit. */
-BPI_LOCAL void BPI_N(combine_row)(const int tall, const int error, const BPI_N(rows) *rows,
-                                  size_t columns)
-{
-    const size_t most = columns / (BPI_N(wides) * BPI_WW) * (BPI_N(wides) * BPI_WW);
-    const size_t two = most + (columns - most + BPI_WW - 1) / (2 * BPI_WW) * (2 * BPI_WW);
-    BPI_N(combine)(tall, BPI_N(wides), 1, error, rows, 0, most);
-    BPI_N(combine)(tall, 2, 0, error, rows, most, bpi_min(two, columns));
-    BPI_N(combine)(tall, 1, 0, error, rows, two, columns);
-}
-
-#define BPI_COMBINE(tall)                                                                         \
-    BPI_TARGET static void BPI_N(combine##tall)(const BPI_N(rows) *rows, size_t columns)          \
-    {                                                                                             \
-        BPI_N(combine_row)(tall, 0, rows, columns);                                               \
-    }                                                                                             \
-    BPI_TARGET static void BPI_N(errors##tall)(const BPI_N(rows) *rows, size_t columns)           \
-    {                                                                                             \
-        BPI_N(combine_row)(tall, 1, rows, columns);                                               \
-    }
-BPI_COMBINE(1)
-BPI_COMBINE(2)
-#if BPI_TILE >= 3
-BPI_COMBINE(3)
-BPI_COMBINE(4)
-BPI_COMBINE(6)
-#endif
-#undef BPI_COMBINE
-
-/* Lists rows first ... first+count-1 of x from column k on: where they are, or copies of so many
- * columns, close together in the panel, where they do not collide. */
-BPI_TARGET static void BPI_N(list_x)(BPI_N(rows) *rows, const bpi_rows *x, size_t first, size_t k,
-                                     size_t columns, bp_real *panel)
-{
-    bpi_rows from = *x;
-    from.base += k;
-    BPI_N(list_rows)(&from, first, rows->count, rows->x);
-    if (panel)
-        BPI_N(pack)(rows->x, rows->count, columns, panel);
-}
-
-/* Copies the coefficients of some rows of out, which are so far apart for one x and the next, close
- * together: they lie in more pages than the processor knows at once. Eight for each x, whether
- * there are that many rows or not; but behind the last x they may not exist. */
-BPI_TARGET static void BPI_N(copy_coefficients)(const bp_real *c, size_t apart, size_t count,
-                                                size_t tall, bp_real *copy)
-{
-    size_t t, r;
-    for (t = 1; t < count; t++, c += apart, copy += 8)
-        for (r = 0; r < 8; r += BPI_W)
-            BPI_STORE(copy + r, BPI_LOAD(c + r));
-    memcpy(copy, c, tall * sizeof(bp_real));
-}
-
-/* The rows of x that are listed, at columns k ... k+columns-1, into some rows of out after the
- * other. Each time `share` rows of what x brings next are fetched: it begins `coming` behind the
- * first of these. */
-BPI_TARGET static void BPI_N(combine_columns)(const BPI_N(job) *job, BPI_N(rows) *rows,
-                                              size_t first, size_t k, size_t columns, int packed,
-                                              const bp_real *x, size_t coming, size_t share)
-{
-#if BPI_TILE >= 3
-#define BPI_HEIGHTS(name)                                                                         \
-    { NULL, BPI_N(name##1), BPI_N(name##2), BPI_N(name##3), BPI_N(name##4), NULL, BPI_N(name##6) }
-#else
-#define BPI_HEIGHTS(name) { NULL, BPI_N(name##1), BPI_N(name##2) }
-#endif
-    static void (*const combine[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(combine);
-    static void (*const errors[])(const BPI_N(rows) *, size_t) = BPI_HEIGHTS(errors);
-#undef BPI_HEIGHTS
-    const size_t count = rows->count, width = job->width;
-    const int error = job->what == BPI_ERROR;
-    /* of the 64 pages that a processor knows, x and out need some */
-    const int copies = BPI_N(narrow_tile) && !error && count > 48 &&
-                       count * job->apart * sizeof(bp_real) > 48 * 4096;
-    size_t i, tall, fetched = 0;
-    rows->apart = copies ? 8 : job->apart;
-    for (i = 0; i < job->n; i += tall, fetched += rows->comings) {
-        tall = BPI_N(tall)(job->n - i, BPI_HEIGHT);
-        rows->c = job->c + (error ? i * job->apart + first : i + first * job->apart);
-        if (copies) {
-            BPI_N(copy_coefficients)(rows->c, job->apart, count, tall, rows->copy);
-            rows->c = rows->copy;
-        }
-        /* in narrow tiles the next line is wanted soon; but of many x the first cache has no room
-         * for it */
-        rows->far = !packed && (i == 0 || (BPI_N(narrow_tile) && count <= 64));
-        rows->coming = (uintptr_t)x + ((first + fetched) * width + coming) * sizeof(bp_real);
-        rows->comings = bpi_min(share, count - fetched);
-        rows->out = job->out + i * width + k;
-        rows->beside = job->beside + i * width + k;
-        (error ? errors : combine)[tall](rows, columns);
-    }
-}
-
-/* Rows first ... first+count-1 of x into all of out: as many columns at a time as stay in the
- * second cache, or fit where they are packed, while they meet some rows of out after the other. Of
- * weights, what comes next is fetched meanwhile, in the width of these columns: further ones, or
- * further rows. */
-BPI_TARGET static void BPI_N(combine_rows)(const BPI_N(job) *job, const bpi_rows *x, size_t first,
-                                           size_t count, int last)
-{
-    /* no less than two lines, so that the rows of a panel are an odd number of lines apart */
-    enum { WIDE = 2 * BPI_LINE };
-    bp_real *panel = bpi_packs(job->width, count, job->n, BPI_N(narrow_tile)) ? x->panel : NULL;
-    const size_t room = panel ? BPI_PANEL : 256 * 1024;
-    const size_t between = panel ? BPI_LINE : 0;
-    const size_t fit = (room / sizeof(bp_real) / count - between) / WIDE * WIDE;
-    BPI_N(rows) rows;
-    size_t k, columns;
-    rows.what = last ? job->what : BPI_GRADIENT;
-    rows.begun = first > 0 || job->what == BPI_GRADIENT;
-    rows.count = count;
-    rows.width = job->width;
-    rows.eta = job->eta;
-    rows.squares = job->squares;
-    rows.out_far = job->what == BPI_DESCEND && job->n * job->width * sizeof(bp_real) > 1024 * 1024;
-    for (k = job->first; k < job->width; k += columns) {
-        size_t coming = k + fit, share = 0;
-        columns = bpi_min(fit, job->width - k);
-        BPI_N(list_x)(&rows, x, first, k, columns, panel);
-        if (coming >= job->width)
-            coming = count * job->width;
-        /* not for a few examples, which have done with these rows too soon for it to pay */
-        if (job->what == BPI_ERROR && job->n >= 6 && (!last || coming < job->width))
-            share = BPI_HEIGHT * count / job->n + 1;
-        BPI_N(combine_columns)(job, &rows, first, k, columns, panel != NULL, x->base, coming,
-                               share);
-    }
-}
-
-/* As many rows of weights as pass through the first cache together. From memory they come faster
- * if they are few, which is what counts where there is little to compute. */
-BPI_LOCAL size_t BPI_N(rows_at_once)(const bp_layer *layer, size_t n)
-{
-    const size_t bytes = (size_t)layer->inputs * (size_t)layer->outputs * sizeof(bp_real);
-    return n == 1 ? 8 : n >= 64 || bytes <= 512 * 1024 ? 64 : n >= 16 ? 32 : 16;
-}
-
-/* B1. Where targets are one behind the other, they are a single row. */
-BPI_TARGET static void BPI_N(output_error)(const bp_real *a, const bpi_rows *y, size_t first,
-                                           size_t n, bp_real scale, bp_real *delta)
-{
-    const size_t some = y->index ? 1 : n, width = some * y->stride;
-    const BPI_WIDE scales = BPI_WIDE_SET1(scale), one = BPI_WIDE_SET1(1);
-    size_t i, j;
-    for (i = 0; i < n; i += some, a += width, delta += width) {
-        const bp_real *target = bpi_row(y, first + i);
-        for (j = 0; j < width; j += BPI_WW) {
-            const size_t left = width - j;
-            const BPI_WIDE a_j = BPI_N(wide_load)(a + j, left);
-            const BPI_WIDE slope = BPI_WIDE_MUL(BPI_WIDE_SUB(one, a_j), a_j);
-            BPI_WIDE error = BPI_WIDE_SUB(a_j, BPI_N(wide_load)(target + j, left));
-            error = BPI_WIDE_MUL(error, scales);
-            BPI_N(wide_store)(delta + j, left, BPI_WIDE_MUL(error, slope));
-        }
-    }
-}
-
-/* B2, the errors of some neurons above at a time. None is larger than 2 unless the sum of their
- * squares exceeds 4. */
-BPI_TARGET static bp_real BPI_N(hidden_error)(const bp_layer *layer, const bp_real *above,
-                                              const bp_real *a, size_t n, bp_real *delta)
-{
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const size_t some = BPI_N(rows_at_once)(layer, n);
-    BPI_WIDE squares = BPI_WIDE_SET1(0);
-    const BPI_N(job) job = { BPI_ERROR, above, outputs, n, inputs, 0, delta, a, 0, &squares };
-    const bpi_rows w = bpi_matrix(layer->weights, layer->inputs);
-    const bpi_rows errors = bpi_matrix(delta, layer->inputs);
-    bp_real each[BPI_N(wide)];
-    size_t first, count, i;
-    int large = 0;
-    for (first = 0; first < outputs; first += count) {
-        count = bpi_min(some, outputs - first);
-        BPI_N(combine_rows)(&job, &w, first, count, first + count == outputs);
-    }
-    BPI_WIDE_STORE(each, squares);
-    for (i = 0; i < BPI_WW; i += BPI_W)
-        large |= BPI_ANY_NOT_LE(BPI_LOAD(each + i), BPI_SET1(4));
-    return large ? BPI_N(largest)(&errors, n) : 2;
-}
-
-/* Sums delta over the examples: added to db, or descended upon. */
-BPI_TARGET static void BPI_N(bias)(const int what, const bp_real *delta, size_t stride, size_t n,
-                                   size_t outputs, bp_real *db, bp_real eta)
-{
-    size_t i, j;
-    for (j = 0; j < outputs; j += BPI_WW) {
-        const size_t left = outputs - j;
-        BPI_WIDE s = what == BPI_GRADIENT ? BPI_N(wide_load)(db + j, left) : BPI_WIDE_SET1(0);
-        for (i = 0; i < n; i++)
-            s = BPI_WIDE_ADD(BPI_N(wide_load)(delta + i * stride + j, left), s);
-        BPI_N(wide_store)(db + j, left, BPI_N(finish)(what, s, db + j, db + j, left, eta));
-    }
-}
-
-/* Some neurons, at most BPI_N(neurons), and what it takes to descend upon a vector's columns of
- * their weights. */
-enum { BPI_N(neurons) = 64 };
-typedef struct BPI_N(column) {
-    bp_real *w; /* of the first neuron */
-    size_t inputs, neurons;
-    const bp_real *const *a; /* the examples' inputs */
-    const bp_real *delta;    /* their errors, so far apart: */
-    size_t stride;
-    bp_real eta;
-    BPI_V sum[BPI_N(neurons)]; /* over the examples so far */
-} BPI_N(column);
-
-/* w_jk -= eta sum_i delta_ij a_ik: count examples, those in the list, stay in registers while one
- * neuron after the other passes. */
-BPI_LOCAL void BPI_N(descend_column)(const int count, BPI_N(column) *column, size_t k,
-                                     const uint8_t *list, const int begun, const int last)
-{
-    const BPI_V minus_eta = BPI_SET1(-column->eta);
-    const size_t neurons = column->neurons, inputs = column->inputs;
-    const bp_real *delta[10];
-    bp_real *w = column->w + k;
-    BPI_V x[10], *sum = column->sum;
-    size_t j;
-    int i;
-    BPI_UNROLL
-    for (i = 0; i < count; i++) {
-        delta[i] = column->delta + list[i] * column->stride;
-        x[i] = BPI_LOAD(column->a[list[i]] + k);
-    }
-    for (j = 0; j < neurons; j++, w += inputs) {
-        BPI_V s = begun ? sum[j] : BPI_SET1(0);
-        BPI_UNROLL
-        for (i = 0; i < count; i++)
-            s = BPI_MADD(BPI_SET1(delta[i][j]), x[i], s);
-        if (last)
-            BPI_STORE(w, BPI_MADD(minus_eta, s, BPI_LOAD(w)));
-        else
-            sum[j] = s;
-    }
-}
-
-#define BPI_COLUMN(count)                                                                         \
-    BPI_TARGET static void BPI_N(column##count)(BPI_N(column) *column, size_t k,                  \
-                                                const uint8_t *list, int begun, int last)         \
-    {                                                                                             \
-        if (!last)                                                                                \
-            BPI_N(descend_column)(count, column, k, list, begun, 0);                              \
-        else if (begun)                                                                           \
-            BPI_N(descend_column)(count, column, k, list, 1, 1);                                  \
-        else                                                                                      \
-            BPI_N(descend_column)(count, column, k, list, 0, 1);                                  \
-    }
-BPI_COLUMN(1) BPI_COLUMN(2) BPI_COLUMN(3) BPI_COLUMN(4) BPI_COLUMN(5)
-BPI_COLUMN(6) BPI_COLUMN(7) BPI_COLUMN(8) BPI_COLUMN(9) BPI_COLUMN(10)
-#undef BPI_COLUMN
-
-/* Which of the rows are marked at a block. */
-typedef struct BPI_N(list) {
-    size_t count;
-    uint8_t row[BPI_ROWS];
-} BPI_N(list);
-
-/* Lists them for the eight blocks whose marks these are, of the first of n rows, which are so many
- * bytes apart. */
-BPI_TARGET static void BPI_N(list_eight)(const uint8_t *marks, size_t apart, size_t n,
-                                         BPI_N(list) *list)
-{
-    size_t count[8] = { 0 }, i, b;
-    for (i = 0; i < n; i++) {
-        BPI_UNROLL
-        for (b = 0; b < 8; b++) {
-            list[b].row[count[b]] = (uint8_t)i;
-            count[b] += marks[i * apart + b];
-        }
-    }
-    for (b = 0; b < 8; b++)
-        list[b].count = count[b];
-}
-
-/* The weights' part of descend where many blocks of a are zero: all columns but the last few, less
- * than a block. Which examples count is listed for some blocks at once, as nothing is left to find
- * out then when a guess of the processor's has failed. */
-BPI_TARGET static void BPI_N(descend_sparse)(const bp_layer *layer, const bp_real *delta,
-                                             size_t stride, const bpi_rows *rows, size_t n,
-                                             bp_real eta)
-{
-    static void (*const columns[])(BPI_N(column) *, size_t, const uint8_t *, int, int) = {
-        BPI_N(column1), BPI_N(column2), BPI_N(column3), BPI_N(column4), BPI_N(column5),
-        BPI_N(column6), BPI_N(column7), BPI_N(column8), BPI_N(column9), BPI_N(column10)
-    };
-    enum { SOME = 64 };
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const size_t marks = bpi_marks(inputs);
-    const bp_real *a[BPI_ROWS];
-    BPI_N(list) lists[SOME];
-    size_t first, b, i, j, v;
-    BPI_N(column) column;
-    BPI_N(list_rows)(rows, 0, n, a);
-    column.inputs = inputs;
-    column.a = a;
-    column.stride = stride;
-    column.eta = eta;
-    for (first = 0; first < marks; first += SOME) {
-        const size_t some = bpi_min(SOME, marks - first);
-        for (b = 0; b < some; b += 8)
-            BPI_N(list_eight)(rows->marks + first + b, marks, n, &lists[b]);
-        for (j = 0; j < outputs; j += BPI_N(neurons)) {
-            column.neurons = bpi_min(BPI_N(neurons), outputs - j);
-            column.w = layer->weights + j * inputs;
-            column.delta = delta + j;
-            for (b = 0; b < some; b++) {
-                const size_t count = lists[b].count;
-                for (v = 0; v < BPI_LANES; v += BPI_W)
-                    for (i = 0; i < count; i += 10)
-                        columns[bpi_min(10, count - i) - 1](
-                            &column, (first + b) * BPI_LANES + v, lists[b].row + i, i > 0,
-                            i + 10 >= count);
-            }
-        }
-    }
-}
-
-BPI_TARGET static void BPI_N(update)(bp_real *parameters, const bp_real *gradient, size_t count,
-                                     bp_real eta)
-{
-    size_t i;
-    for (i = 0; i < count; i += BPI_WW)
-        BPI_N(wide_store)(parameters + i, count - i,
-                          BPI_N(finish)(BPI_DESCEND, BPI_N(wide_load)(gradient + i, count - i),
-                                        parameters + i, parameters + i, count - i, eta));
-}
-
-/* Are inputs so few that vectors along them would be at least half empty, and n examples worth it?
- * So few are no more than a block, and never marked. */
-BPI_LOCAL int BPI_N(turns_sums)(const bp_layer *layer, size_t n)
-{
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    return 2 * inputs <= BPI_WW && outputs >= 8 && outputs >= 3 * inputs &&
-           n > 1 && n + 2 >= inputs * inputs / 2;
-}
-
-/* Gradient of such a layer, or descent upon it, w and b being the gradient or the parameters:
- * examples' inputs are the coefficients, and so a neuron is in each place of a vector. An input of
- * 1 makes biases one more column of weights. */
-BPI_TARGET static void BPI_N(learn_few)(const int what, const bp_layer *layer,
-                                        const bp_real *delta, size_t stride, const bpi_rows *a,
-                                        size_t n, bp_real *w, bp_real *b, bp_real eta)
-{
-    enum { MOST = BPI_N(wide) / 2 + 1, NEURONS = 64 }; /* of inputs, see turns_sums; of neurons */
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const size_t columns = inputs + 1;
-    bp_real x[(int)BPI_ROWS * MOST], sum[MOST * NEURONS], turned[(MOST - 1) * NEURONS];
-    bpi_rows rows = bpi_matrix(delta, 0);
-    size_t i, j, k, m;
-    rows.stride = stride;
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < inputs; k++)
-            x[i * columns + k] = bpi_row(a, i)[k];
-        x[i * columns + inputs] = 1;
-    }
-    for (j = 0; j < outputs; j += NEURONS) {
-        const size_t some = bpi_min(NEURONS, outputs - j);
-        const BPI_N(job) job = { BPI_GRADIENT, x, columns, columns, some, 0, sum, sum, 0, NULL };
-        rows.base = delta + j;
-        if (what == BPI_DESCEND)
-            memset(sum, 0, columns * some * sizeof(bp_real));
-        else
-            for (k = 0; k < columns; k++)
-                for (m = 0; m < some; m++)
-                    sum[k * some + m] = k < inputs ? w[(j + m) * inputs + k] : b[j + m];
-        BPI_N(combine_rows)(&job, &rows, 0, n, 1);
-        for (k = 0; k < inputs; k++)
-            for (m = 0; m < some; m++)
-                turned[m * inputs + k] = sum[k * some + m];
-        if (what == BPI_DESCEND) {
-            BPI_N(update)(w + j * inputs, turned, some * inputs, eta);
-            BPI_N(update)(b + j, sum + inputs * some, some, eta);
-        } else {
-            memcpy(w + j * inputs, turned, some * inputs * sizeof(bp_real));
-            memcpy(b + j, sum + inputs * some, some * sizeof(bp_real));
-        }
-    }
-}
-
-BPI_TARGET static void BPI_N(gradient)(const bp_layer *layer, const bp_real *delta, size_t stride,
-                                       const bpi_rows *a, size_t n, bp_real *dw, bp_real *db)
-{
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const BPI_N(job) job = { BPI_GRADIENT, delta, stride, outputs, inputs, 0, dw, dw, 0, NULL };
-    if (BPI_N(turns_sums)(layer, n)) {
-        BPI_N(learn_few)(BPI_GRADIENT, layer, delta, stride, a, n, dw, db, 0);
-        return;
-    }
-    BPI_N(combine_rows)(&job, a, 0, n, 1);
-    BPI_N(bias)(BPI_GRADIENT, delta, stride, n, outputs, db, 0);
-}
-
-/* A vector of n numbers of some rows of out, descended upon with so few examples that all their
- * coefficients c are in vectors beforehand: in registers, but for some of sets that have sixteen.
- * Where out is far, the rows that come next are fetched. */
-BPI_LOCAL void BPI_N(descend_vector)(const int tall, const int count, const BPI_N(job) *job,
-                                     BPI_WIDE (*c)[BPI_HELD], const bp_real *const *x, size_t k,
-                                     size_t n, int far, bp_real *out)
-{
-    const size_t width = job->width;
-    /* behind the last row there is no pointer */
-    const uintptr_t at = (uintptr_t)(out + k), below = width * sizeof(bp_real);
-    BPI_WIDE s[4], x_k;
-    int i, r;
-    BPI_UNROLL
-    for (r = 0; r < tall; r++) {
-        if (far)
-            BPI_PREFETCH_SECOND((const void *)(at + (uintptr_t)(tall + r) * below));
-        s[r] = BPI_WIDE_SET1(0);
-    }
-    BPI_UNROLL
-    for (i = 0; i < count; i++) {
-        x_k = BPI_N(wide_load)(x[i] + k, n);
-        BPI_UNROLL
-        for (r = 0; r < tall; r++)
-            s[r] = BPI_WIDE_MADD(c[r][i], x_k, s[r]);
-    }
-    BPI_UNROLL
-    for (r = 0; r < tall; r++)
-        s[r] = BPI_N(finish)(BPI_DESCEND, s[r], out + (size_t)r * width + k, out, n, job->eta);
-    BPI_UNROLL
-    for (r = 0; r < tall; r++)
-        BPI_N(wide_store)(out + (size_t)r * width + k, n, s[r]);
-}
-
-/* All rows of out, some at a time; returns how many are left. */
-BPI_LOCAL size_t BPI_N(descend_held)(const int tall, const int count, const BPI_N(job) *given,
-                                     const bp_real *const *x)
-{
-    /* a copy, which the compiler need not read anew after each store to out */
-    const BPI_N(job) job = *given;
-    const size_t rows = (size_t)tall;
-    const int far = job.n * job.width * sizeof(bp_real) > 1024 * 1024;
-    BPI_WIDE c[4][BPI_HELD];
-    bp_real *out = job.out;
-    size_t j, k;
-    int i, r;
-    for (j = 0; j + rows <= job.n; j += rows, out += rows * job.width) {
-        BPI_UNROLL
-        for (i = 0; i < count; i++)
-            BPI_UNROLL
-            for (r = 0; r < tall; r++)
-                c[r][i] = BPI_WIDE_SET1(job.c[(size_t)i * job.apart + j + (size_t)r]);
-        for (k = job.first; k + BPI_WW <= job.width; k += BPI_WW)
-            BPI_N(descend_vector)(tall, count, &job, c, x, k, BPI_WW, far, out);
-        if (k < job.width)
-            BPI_N(descend_vector)(tall, count, &job, c, x, k, job.width - k, 0, out);
-    }
-    return job.n - j;
-}
-
-#define BPI_DESCEND_HELD(tall, count)                                                             \
-    BPI_TARGET static size_t BPI_N(held##count)(const BPI_N(job) *job, const bp_real *const *x)   \
-    {                                                                                             \
-        return BPI_N(descend_held)(tall, count, job, x);                                          \
-    }
-BPI_DESCEND_HELD(4, 2)
-BPI_DESCEND_HELD(4, 3)
-BPI_DESCEND_HELD(4, 4)
-#if BPI_TILE >= 3
-BPI_DESCEND_HELD(4, 5)
-BPI_DESCEND_HELD(4, 6)
-#endif
-#if BPI_TILE == 6
-BPI_DESCEND_HELD(3, 7)
-BPI_DESCEND_HELD(3, 8)
-BPI_DESCEND_HELD(3, 9)
-BPI_DESCEND_HELD(3, 10)
-#endif
-#undef BPI_DESCEND_HELD
-
-/* With few examples, all rows of out but the last few: the job is what is left. */
-BPI_TARGET static void BPI_N(descend_few)(BPI_N(job) *job, const bpi_rows *a, size_t n)
-{
-    static size_t (*const held[])(const BPI_N(job) *, const bp_real *const *) = {
-        NULL, NULL, BPI_N(held2), BPI_N(held3), BPI_N(held4),
-#if BPI_TILE >= 3
-        BPI_N(held5), BPI_N(held6),
-#endif
-#if BPI_TILE == 6
-        BPI_N(held7), BPI_N(held8), BPI_N(held9), BPI_N(held10)
-#endif
-    };
-    const size_t most = BPI_TILE < 3 ? 4 : BPI_TILE == 6 && job->width >= 128 ? BPI_HELD : 6;
-    const bp_real *x[BPI_HELD];
-    size_t left;
-    if (n < 2 || n > (bpi_collides(job->width) ? 4 : most) || job->first == job->width)
-        return;
-    BPI_N(list_rows)(a, 0, n, x);
-    left = held[n](job, x);
-    job->c += job->n - left;
-    job->out += (job->n - left) * job->width;
-    job->n = left;
-}
-
-BPI_TARGET static void BPI_N(descend)(const bp_layer *layer, const bp_real *delta, size_t stride,
-                                      const bpi_rows *a, size_t n, bp_real eta)
-{
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    bp_real *w = layer->weights;
-    /* descend_sparse goes down a column of many neurons' weights: if these collide, it takes many
-     * examples to be faster than to count zeros too */
-    const int sparse = a->marks && (n >= 64 || !bpi_collides(inputs));
-    const size_t first = sparse ? inputs / BPI_LANES * BPI_LANES : 0;
-    BPI_N(job) job = { BPI_DESCEND, delta, stride, outputs, inputs, first, w, w, eta, NULL };
-    if (BPI_N(turns_sums)(layer, n)) {
-        BPI_N(learn_few)(BPI_DESCEND, layer, delta, stride, a, n, w, layer->biases, eta);
-        return;
-    }
-    if (sparse)
-        BPI_N(descend_sparse)(layer, delta, stride, a, n, eta);
-    BPI_N(descend_few)(&job, a, n);
-    if (job.n)
-        BPI_N(combine_rows)(&job, a, 0, n, 1);
-    BPI_N(bias)(BPI_DESCEND, delta, stride, n, outputs, layer->biases, eta);
-}
-
-/* One vector of each row of the weights w, read once: w_jk -= eta delta_j a_k, and the new w_jk
- * times the next example's a_k into s[j]. */
-BPI_LOCAL void BPI_N(descend_vectors)(const int rows, const BPI_V *delta, const bp_real *a,
-                                      BPI_V minus_eta, const bp_real *next, size_t inputs,
-                                      bp_real *w, BPI_V *s)
-{
-    const BPI_V x = BPI_LOAD(a), y = BPI_LOAD(next);
-    int j;
-    BPI_UNROLL
-    for (j = 0; j < rows; j++, w += inputs) {
-        const BPI_V dw = BPI_MADD(delta[j], x, BPI_SET1(0));
-        const BPI_V new_w = BPI_MADD(minus_eta, dw, BPI_LOAD(w));
-        BPI_STORE(w, new_w);
-        s[j] = BPI_MADD(new_w, y, s[j]);
-    }
-}
-
-/* The same with parts of vectors. They are stored when all have been loaded: the next row, if rows
- * are short, begins in what a masked store may write, and would wait for it. */
-BPI_LOCAL void BPI_N(descend_parts)(const int rows, const BPI_V *delta, const bp_real *a,
-                                    BPI_V minus_eta, const bp_real *next, size_t part,
-                                    size_t inputs, bp_real *w, BPI_V *s)
-{
-    const BPI_V x = BPI_N(load_part)(a, part), y = BPI_N(load_part)(next, part);
-    BPI_V new_w[8];
-    int j;
-    BPI_UNROLL
-    for (j = 0; j < rows; j++)
-        new_w[j] = BPI_N(load_part)(w + (size_t)j * inputs, part);
-    BPI_UNROLL
-    for (j = 0; j < rows; j++) {
-        const BPI_V dw = BPI_MADD(delta[j], x, BPI_SET1(0));
-        new_w[j] = BPI_MADD(minus_eta, dw, new_w[j]);
-        s[j] = BPI_MADD(new_w[j], y, s[j]);
-    }
-    BPI_UNROLL
-    for (j = 0; j < rows; j++)
-        BPI_N(store_part)(w + (size_t)j * inputs, part, new_w[j]);
-}
-
-/* What descend_ahead has: the deltas of an example, its inputs a, and the next one's. */
-typedef struct {
-    const bp_layer *layer;
-    const bp_real *delta, *a, *next;
-    bp_real eta;
-    const uint32_t *blocks; /* where either's inputs are not all zero */
-    int far;                /* are the weights in memory? */
-    int eights;             /* do eight rows and the two examples not collide? */
-} BPI_N(ahead);
-
-/* U for the rows of some neurons from j on, and F1's sums for the next example: at the blocks and
- * the tail, in the lanes of one vector, which start at offset. */
-BPI_LOCAL void BPI_N(descend_lanes)(const int rows, const BPI_N(ahead) *ahead, size_t j,
-                                    size_t offset, BPI_V *s)
-{
-    const BPI_V minus_eta = BPI_SET1(-ahead->eta);
-    const bp_real *a = ahead->a, *next = ahead->next;
-    const uint32_t *block, *end = ahead->blocks + 1 + ahead->blocks[0];
-    const size_t inputs = (size_t)ahead->layer->inputs, tail = inputs % BPI_LANES;
-    const size_t part = BPI_N(part)(tail, offset);
-    bp_real *w = ahead->layer->weights + j * inputs;
-    BPI_V d[8];
+    /* a copy, which the compiler need not read anew after each store to w */
+    const bpi_ger_job job = *given;
+    const size_t inputs = job.inputs, tail = inputs % BPI_LANES;
+    bpi_v d[4], s[4];
     size_t k;
     int r;
     BPI_UNROLL
-    for (r = 0; r < rows; r++) {
-        d[r] = BPI_SET1(ahead->delta[j + (size_t)r]);
-        s[r] = BPI_SET1(0);
+    for (r = 0; r < mr; r++) {
+        d[r] = bpi_vset(delta[r]);
+        s[r] = bpi_vset(0);
     }
-    for (block = ahead->blocks + 1; block < end; block++) {
-        k = *block + offset;
-        for (r = 0; r < rows && ahead->far; r++)
-            BPI_PREFETCH((const void *)((uintptr_t)(w + (size_t)r * inputs + k) +
-                                        (size_t)rows * inputs * sizeof(bp_real)));
-        BPI_N(descend_vectors)(rows, d, a + k, minus_eta, next + k, inputs, w + k, s);
-    }
-    k = inputs - tail + offset;
-    if (part)
-        BPI_N(descend_parts)(rows, d, a + k, minus_eta, next + k, part, inputs, w + k, s);
-}
-
-/* The same in all lanes. */
-BPI_LOCAL void BPI_N(descend_rows)(const int rows, const BPI_N(ahead) *ahead, size_t j, BPI_V *sum)
-{
-    BPI_V s[8];
-    int r;
-    BPI_N(descend_lanes)(rows, ahead, j, 0, sum);
-    if (BPI_W == BPI_LANES)
-        return;
-    BPI_N(descend_lanes)(rows, ahead, j, BPI_W, s);
-    BPI_UNROLL
-    for (r = 0; r < rows; r++)
-        sum[r] = BPI_ADD(s[r], sum[r]);
-}
-
-/* The last neurons, fewer than eight, from j on, and their sums with lanes added up. */
-BPI_TARGET static void BPI_N(descend_last)(const BPI_N(ahead) *ahead, size_t j, BPI_V *z)
-{
-    const size_t left = (size_t)ahead->layer->outputs - j, pair = left & 4, one = left & 6;
-    BPI_V sum[8];
-    size_t m;
-    BPI_UNROLL
-    for (m = 0; m < 8; m++)
-        sum[m] = BPI_SET1(0);
-    /* the most frequent number by itself: its sum need not leave its register */
-    if (left == 1) {
-        BPI_N(descend_rows)(1, ahead, j, sum);
-        BPI_N(fold)(sum, z);
-        return;
-    }
-    if (left & 4)
-        BPI_N(descend_rows)(4, ahead, j, sum);
-    if (left & 2)
-        BPI_N(descend_rows)(2, ahead, j + pair, sum + pair);
-    if (left & 1)
-        BPI_N(descend_rows)(1, ahead, j + one, sum + one);
-    BPI_N(fold)(sum, z);
-}
-
-/* Eight neurons from j on, or the last: all at once, as a tile of one example takes them, or in
- * fours. */
-BPI_LOCAL void BPI_N(descend_eight)(const BPI_N(ahead) *ahead, size_t j, BPI_V *z)
-{
-    BPI_V sum[8];
-    if ((size_t)ahead->layer->outputs - j < 8) {
-        BPI_N(descend_last)(ahead, j, z);
-        return;
-    }
-    if (BPI_TILE == 6 && ahead->eights)
-        BPI_N(descend_rows)(8, ahead, j, sum);
-    else {
-        BPI_N(descend_rows)(4, ahead, j, sum);
-        BPI_N(descend_rows)(4, ahead, j + 4, sum + 4);
-    }
-    BPI_N(fold)(sum, z);
-}
-
-/* Eight neurons at a time. Where rows are short, sigmoids wait until all sums are there: they would
- * keep the processor from those of the next neurons. */
-BPI_TARGET static bp_real BPI_N(descend_ahead)(const bp_layer *layer, const bp_real *delta,
-                                               const bpi_rows *rows, bp_real eta, uint32_t *blocks,
-                                               const bpi_rows *next, bp_real *out)
-{
-    const size_t outputs = (size_t)layer->outputs, inputs = (size_t)layer->inputs;
-    const int wait = outputs > 16 && inputs <= 128;
-    BPI_N(ahead) ahead;
-    BPI_V seen = BPI_SET1(0);
-    size_t j, m;
-    ahead.layer = layer;
-    ahead.delta = delta;
-    ahead.eta = eta;
-    ahead.blocks = blocks;
-    ahead.far = BPI_N(is_far)(layer, BPI_N(page));
-    ahead.eights = !bpi_collides(inputs);
-    /* without a next example this one takes its place, and what comes of it is not used */
-    next = next ? next : rows;
-    ahead.a = bpi_row(rows, 0);
-    ahead.next = bpi_row(next, 0);
-    BPI_N(fetch_next)(next, inputs);
-    BPI_N(list_blocks)(ahead.a, ahead.next, inputs, blocks, &seen);
-    for (j = 0; j < outputs; j += 8) {
-        BPI_N(eight) z;
-        BPI_N(descend_eight)(&ahead, j, z);
-        for (m = 0; m < 8 && j + m < outputs; m += BPI_W) {
-            const size_t part = BPI_N(part)(outputs - j, m);
-            bp_real *b = layer->biases + j + m;
-            const BPI_V d = BPI_ADD(BPI_SET1(0), BPI_N(load_part)(delta + j + m, part));
-            const BPI_V new_b = BPI_MADD(BPI_SET1(-eta), d, BPI_N(load_part)(b, part));
-            BPI_V a = BPI_ADD(z[m / BPI_W], new_b);
-            BPI_N(store_part)(b, part, new_b);
-            if (!out)
-                continue;
-            if (!wait)
-                a = BPI_N(sigmoid)(a);
-            BPI_N(store_part)(out + j + m, part, a);
+    if (job.blocks) {
+        for (k = 0; k < job.block_count; k++)
+            bpi_ger_dot_block(mr, &job, d, job.blocks[k], BPI_LANES, w, s);
+    } else {
+        for (k = 0; k + BPI_LANES <= inputs; k += BPI_LANES) {
+            for (r = 0; r < mr && job.prefetch; r++)
+                BPI_PREFETCH((uintptr_t)(w + (size_t)r * inputs + k) +
+                             (size_t)mr * inputs * sizeof(bp_real));
+            bpi_ger_dot_block(mr, &job, d, k, BPI_LANES, w, s);
         }
     }
-    if (out && wait)
-        BPI_N(activate)(out, outputs);
-    return BPI_N(bound)(seen, next, 1);
+    if (tail)
+        bpi_ger_dot_block(mr, &job, d, inputs - tail, tail, w, s);
+    BPI_UNROLL
+    for (r = 0; r < mr; r++)
+        z[r] = s[r];
 }
 
-/* ---- tiny networks: one vector holds the neurons of any layer ---- */
-
-#ifdef BPI_LANE
-/* The products of a with four rows of n weights; behind the last row it is the last again. */
-BPI_LOCAL void BPI_N(tiny_four)(const bp_real *w, size_t n, size_t rows, BPI_V a, BPI_V *s)
+/* B3 and U for one example, and at once, unless next is NULL, F1 and F2 for the next with the new
+ * weights: one pass over them for what else takes two. blocks, out and room are bpi_forward_one's.
+ * Non-zero if a parameter is not finite any more. */
+BPI_TARGET static int bpi_descend_one(const bp_layer *layer, const bp_real *delta, const bp_real *a,
+                                      bp_real eta, uint32_t *blocks, const bp_real *next,
+                                      bp_real *out, size_t room)
 {
-    s[0] = BPI_MUL(BPI_GET(w, n), a);
-    w += rows > 1 ? n : 0;
-    s[1] = BPI_MUL(BPI_GET(w, n), a);
-    w += rows > 2 ? n : 0;
-    s[2] = BPI_MUL(BPI_GET(w, n), a);
-    w += rows > 3 ? n : 0;
-    s[3] = BPI_MUL(BPI_GET(w, n), a);
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    bpi_ger_job p;
+    bpi_v evidence = bpi_vset(0), s[BPI_LANES];
+    size_t j, r;
+    p.a = a;
+    p.next = next ? next : a;
+    p.inputs = inputs;
+    p.minus_eta = bpi_vset(-eta);
+    p.prefetch = inputs * outputs * sizeof(bp_real) > BPI_L2;
+    p.blocks = inputs >= BPI_LISTED_INPUTS && outputs >= BPI_LISTED_NEURONS ? blocks : NULL;
+    p.block_count = p.blocks ? bpi_list_blocks(p.a, p.next, inputs, blocks) : 0;
+    for (r = 0; r < BPI_LANES; r++)
+        s[r] = bpi_vset(0);
+    for (j = 0; j < outputs; j += BPI_LANES) {
+        const size_t rows = bpi_min(BPI_LANES, outputs - j);
+        bp_real *w = layer->weights + j * inputs, *b = layer->biases + j;
+        bpi_v new_b, z;
+        for (r = 0; r + 4 <= rows; r += 4)
+            bpi_ger_dot(4, &p, delta + j + r, w + r * inputs, s + r);
+        for (; r < rows; r++)
+            bpi_ger_dot(1, &p, delta + j + r, w + r * inputs, s + r);
+        new_b = bpi_vadd(bpi_vset(0), bpi_vload_n(delta + j, rows));
+        new_b = bpi_vmadd(p.minus_eta, new_b, bpi_vload_n(b, rows));
+        bpi_vstore_n(b, rows, new_b);
+        z = bpi_vadd(bpi_vfold(s), new_b);
+        evidence = bpi_vcheck(evidence, z);
+        if (next)
+            bpi_vstore_n(out + j, room - j, bpi_vsigmoid(z));
+    }
+    /* a weight that is not finite makes a z that is not, even where it meets a zero */
+    return bpi_vany(evidence) && !bpi_all_finite(layer->weights, outputs * (inputs + 1));
 }
+#endif
+#endif
 
-/* From the inputs to the outputs one vector after the other, none of them in memory. Lanes behind
- * the last neuron meet weights of zero in the next layer; they are numbers unless others are not.
- * Few instructions, so that the processor has the next call under way before this one ends; none
- * of them a call, for which registers would have to be saved. */
-BPI_TARGET static int BPI_N(predict_tiny)(const bp_net *net, const bp_real *x, bp_real *out)
+/* ---- axpy_tile ---- */
+
+/* out[r][k] = f(sum_t c[t][r] x[t][k]) for mr rows and nv vectors of columns from k on, of the
+ * last of which n numbers count. Returns the evidence that descent made a number not finite. */
+BPI_TARGET BPI_TILE bpi_v bpi_axpy_tile(const int mr, const int nv, const bpi_axpy_job *tile,
+                                        size_t k, size_t n, bpi_v evidence)
 {
-    const bp_layer *layer = net->layers, *end = layer + net->layer_count;
-    size_t inputs, outputs = (size_t)layer->inputs;
-    BPI_V a = BPI_GET(x, outputs), lowest = BPI_SET1(0), z, n, p;
-    do {
-        BPI_V s[8];
-        inputs = outputs;
-        outputs = (size_t)layer->outputs;
-        if (outputs == 1) {
-            /* a multiplication and the addition behind it gcc may fuse; but not this */
-            z = BPI_N(fold_one)(BPI_MADD(BPI_GET(layer->weights, inputs), a, BPI_SET1(0)));
-        } else {
-            BPI_N(tiny_four)(layer->weights, inputs, outputs, a, s);
-            if (outputs <= 4) {
-                BPI_N(fold_four)(s, &z);
-            } else {
-                BPI_N(tiny_four)(layer->weights + 4 * inputs, inputs, outputs - 4, a, s + 4);
-                BPI_N(fold)(s, &z);
+    const size_t ldo = tile->ldo, count = tile->count, c_row = tile->c_row, *c_at = tile->c_at;
+    const bp_real *const *x = tile->x;
+    bp_real *out = tile->out + k;
+    bpi_v s[BPI_AXPY_MR][BPI_AXPY_NV], x_v[BPI_AXPY_NV];
+    size_t t;
+    int r, v;
+    BPI_UNROLL
+    for (r = 0; r < mr; r++) {
+        if (tile->prefetch)
+            BPI_PREFETCH((uintptr_t)(out + (size_t)r * ldo) + (size_t)mr * ldo * sizeof(bp_real));
+        BPI_UNROLL
+        for (v = 0; v < nv; v++)
+            s[r][v] = tile->accumulate ? bpi_vload_n(out + (size_t)r * ldo + (size_t)v * BPI_W,
+                                                     v + 1 < nv ? BPI_W : n)
+                                       : bpi_vset(0);
+    }
+    for (t = 0; t < count; t++) {
+        const bp_real *x_t = x[t] + k, *c = tile->c + c_at[t];
+        BPI_UNROLL
+        for (v = 0; v < nv; v++)
+            x_v[v] = bpi_vload_n(x_t + (size_t)v * BPI_W, v + 1 < nv ? BPI_W : n);
+        BPI_UNROLL
+        for (r = 0; r < mr; r++) {
+            const bpi_v c_r = bpi_vset(c[(size_t)r * c_row]);
+            BPI_UNROLL
+            for (v = 0; v < nv; v++)
+                s[r][v] = bpi_vmadd(c_r, x_v[v], s[r][v]);
+        }
+    }
+    BPI_UNROLL
+    for (r = 0; r < mr; r++)
+        BPI_UNROLL
+        for (v = 0; v < nv; v++) {
+            const size_t at = (size_t)r * ldo + (size_t)v * BPI_W;
+            const size_t some = v + 1 < nv ? BPI_W : n;
+            if (tile->f == BPI_ERROR) {
+                const bpi_v a = bpi_vload_n(tile->a + k + at, some);
+                s[r][v] = bpi_vmul(s[r][v], bpi_vmul(a, bpi_vsub(bpi_vset(1), a)));
+            } else if (tile->f == BPI_DESCEND) {
+                s[r][v] = bpi_vmadd(bpi_vset(-tile->eta), s[r][v], bpi_vload_n(out + at, some));
+                evidence = bpi_vcheck(evidence, s[r][v]);
             }
+            bpi_vstore_n(out + at, some, s[r][v]);
         }
-        z = BPI_ADD(z, BPI_GET(layer->biases, outputs));
-        /* z, where one of the two is not a number: then no z of the layers above is one */
-        lowest = BPI_MIN(lowest, z);
-        a = BPI_N(sigmoid_usual)(z, &n, &p);
-    } while (++layer < end);
-    if (BPI_N(is_rare)(lowest))
-        return 0;
-    BPI_PUT(out, outputs, a);
-    return 1;
+    return evidence;
 }
 
-/* A layer while it is trained: its weights twice, so that every step is one of whole vectors.
- * Weights and errors behind the last input and the last neuron are zero, and stay so. */
-typedef struct BPI_N(tiny) {
-    BPI_V column[BPI_LANES]; /* w_jk for all j */
-    BPI_V row[BPI_LANES];    /* w_jk for all k; not of the first layer, which has no errors below */
-    BPI_V b;
-    bp_real a[BPI_LANES]; /* a^{l-1} */
-    size_t inputs, outputs;
-} BPI_N(tiny);
-
-/* n times 1, and zeros */
-BPI_LOCAL BPI_V BPI_N(ones)(size_t n)
+/* All columns of mr rows. */
+BPI_TARGET BPI_TILE int bpi_axpy_columns(const int mr, const bpi_axpy_job *tile)
 {
-    bp_real each[BPI_LANES];
-    BPI_STORE(each, BPI_SET1(1));
-    return BPI_GET(each, n);
-}
-
-BPI_TARGET static void BPI_N(tiny_open)(const bp_layer *layer, BPI_N(tiny) *t)
-{
-    bp_real each[BPI_LANES];
-    size_t j, k;
-    t->inputs = (size_t)layer->inputs;
-    t->outputs = (size_t)layer->outputs;
-    t->b = BPI_GET(layer->biases, t->outputs);
-    memset(each, 0, sizeof each);
-    for (k = 0; k < t->inputs; k++) {
-        for (j = 0; j < t->outputs; j++)
-            each[j] = layer->weights[j * t->inputs + k];
-        t->column[k] = BPI_LOAD(each);
-    }
-    for (j = 0; j < t->outputs; j++)
-        t->row[j] = BPI_GET(layer->weights + j * t->inputs, t->inputs);
-}
-
-/* The way back. */
-BPI_TARGET static void BPI_N(tiny_close)(const bp_layer *layer, const BPI_N(tiny) *t)
-{
-    bp_real each[BPI_LANES];
-    size_t j, k;
-    BPI_PUT(layer->biases, t->outputs, t->b);
-    for (k = 0; k < t->inputs; k++) {
-        BPI_STORE(each, t->column[k]);
-        for (j = 0; j < t->outputs; j++)
-            layer->weights[j * t->inputs + k] = each[j];
-    }
-}
-
-BPI_TARGET static int BPI_N(tiny_is_finite)(const BPI_N(tiny) *t)
-{
-    const BPI_V limit = BPI_SET1(BPI_REAL_MAX);
-    int lost = BPI_ANY_NOT_LE(BPI_ABS(t->b), limit);
+    const size_t columns = tile->columns, whole = BPI_AXPY_NV * BPI_W;
+    bpi_v evidence = bpi_vset(0);
     size_t k;
-    for (k = 0; k < t->inputs; k++)
-        lost |= BPI_ANY_NOT_LE(BPI_ABS(t->column[k]), limit);
-    return !lost;
+    for (k = 0; k + whole <= columns; k += whole)
+        evidence = bpi_axpy_tile(mr, BPI_AXPY_NV, tile, k, BPI_W, evidence);
+    for (; k < columns; k += BPI_W)
+        evidence = bpi_axpy_tile(mr, 1, tile, k, bpi_min(BPI_W, columns - k), evidence);
+    return bpi_vany(evidence);
 }
 
-/* w_jk a_k + w_jm a_m, m being k + BPI_LANES / 2, for all j */
-BPI_LOCAL BPI_V BPI_N(tiny_pair)(const BPI_N(tiny) *t, BPI_V a, const size_t k)
+BPI_TARGET static int bpi_axpy_1(const bpi_axpy_job *tile)
 {
-    const size_t m = k + BPI_LANES / 2;
-    const BPI_V zero = BPI_SET1(0), s = BPI_MADD(t->column[k], BPI_LANE(a, k), zero);
-    return m < t->inputs ? BPI_ADD(s, BPI_MADD(t->column[m], BPI_LANE(a, m), zero)) : s;
+    return bpi_axpy_columns(1, tile);
 }
-
-/* a^l = s(W^l a^{l-1} + b^l). Lanes are neurons here, and F1 adds up vectors in halves. */
-BPI_LOCAL BPI_V BPI_N(tiny_forward)(BPI_N(tiny) *t, BPI_V a, int *rare)
+BPI_TARGET static int bpi_axpy_4(const bpi_axpy_job *tile)
 {
-    BPI_V z = BPI_N(tiny_pair)(t, a, 0), odd, n, p;
-    BPI_STORE(t->a, a);
-    if (BPI_LANES == 8 && t->inputs > 2)
-        z = BPI_ADD(z, BPI_N(tiny_pair)(t, a, 2));
-    if (t->inputs > 1) {
-        odd = BPI_N(tiny_pair)(t, a, 1);
-        if (BPI_LANES == 8 && t->inputs > 3)
-            odd = BPI_ADD(odd, BPI_N(tiny_pair)(t, a, 3));
-        z = BPI_ADD(z, odd);
-    }
-    z = BPI_ADD(z, t->b);
-    *rare |= BPI_N(is_rare)(z);
-    return BPI_N(sigmoid_usual)(z, &n, &p);
+    return bpi_axpy_columns(4, tile);
 }
-
-/* B2: delta^{l-1}, and U for the rows */
-BPI_LOCAL BPI_V BPI_N(tiny_error)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
+#if BPI_AXPY_MR >= 6
+BPI_TARGET static int bpi_axpy_2(const bpi_axpy_job *tile)
 {
-    const BPI_V a = BPI_N(load_part)(t->a, t->inputs), zero = BPI_SET1(0);
-    BPI_V s = zero, d = BPI_FIRST_LANE(delta); /* the quickest to get at */
-    size_t j;
-    for (j = 0; j < t->outputs; j++) {
-        s = BPI_MADD(d, t->row[j], s);
-        t->row[j] = BPI_MADD(minus_eta, BPI_MADD(d, a, zero), t->row[j]);
-        d = BPI_LANE(delta, j + 1);
-    }
-    return BPI_MUL(s, BPI_MUL(a, BPI_SUB(BPI_SET1(1), a)));
+    return bpi_axpy_columns(2, tile);
 }
-
-/* B3, U: w_jk -= eta delta_j a_k, b_j -= eta delta_j */
-BPI_LOCAL void BPI_N(tiny_update)(BPI_N(tiny) *t, BPI_V delta, BPI_V minus_eta)
+BPI_TARGET static int bpi_axpy_6(const bpi_axpy_job *tile)
 {
-    const BPI_V zero = BPI_SET1(0);
-    BPI_V dw;
-    size_t k;
-    BPI_UNROLL
-    for (k = 0; k < BPI_LANES; k++)
-        if (k < t->inputs) {
-            dw = BPI_MADD(delta, BPI_SET1(t->a[k]), zero);
-            t->column[k] = BPI_MADD(minus_eta, dw, t->column[k]);
-        }
-    t->b = BPI_MADD(minus_eta, BPI_ADD(zero, delta), t->b);
+    return bpi_axpy_columns(6, tile);
 }
+#endif
 
-/* bpi_squares for one example, e = a - y */
-BPI_LOCAL double BPI_N(tiny_squares)(BPI_V e)
+/* As many of so many rows as the highest tile takes; sets how many. */
+static int bpi_axpy(bpi_axpy_job *tile)
 {
-    double part[4];
-#ifdef BACKPROP_DOUBLE
-    _mm256_storeu_pd(part, _mm256_fmadd_pd(e, e, _mm256_setzero_pd()));
+    const size_t rows = tile->rows;
+#if BPI_AXPY_MR >= 6
+    tile->rows = rows >= 6 && rows != 8 ? 6 : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
+    if (tile->rows == 6)
+        return bpi_axpy_6(tile);
+    if (tile->rows == 2)
+        return bpi_axpy_2(tile);
 #else
-    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(e));
-    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(e, 1));
-    _mm256_storeu_pd(part, _mm256_fmadd_pd(high, high, _mm256_mul_pd(low, low)));
+    tile->rows = rows >= 4 ? 4 : 1;
 #endif
-    return (part[0] + part[2]) + (part[1] + part[3]);
+    return tile->rows == 4 ? bpi_axpy_4(tile) : bpi_axpy_1(tile);
 }
 
-/* One update waits for the last, all the way forward and back: so parameters stay in vectors, and
- * nothing is called in between. Was every parameter finite? That is asked in the end: once one is
- * not, it never is again. Rare sigmoids are left to the other kernels too. */
-BPI_TARGET static int BPI_N(descend_tiny)(const bp_net *net, const bpi_rows *x, const bpi_rows *y,
-                                          size_t n, bp_real scale, bp_real eta, double *squares)
-{
-    const int last = net->layer_count - 1;
-    const BPI_V minus_eta = BPI_SET1(-eta), one = BPI_SET1(1);
-    const BPI_V used = BPI_N(ones)((size_t)bpi_outputs(net));
-    const BPI_V scales = BPI_MUL(used, BPI_SET1(scale));
-    BPI_N(tiny) layer[BPI_TINY], first; /* the first apart, for registers to hold it */
-    double sum = *squares;
-    BPI_V a, error, delta, below;
-    size_t i;
-    int l, rare = 0;
-    for (l = 0; l <= last; l++)
-        BPI_N(tiny_open)(&net->layers[l], &layer[l]);
-    first = layer[0];
-    for (i = 0; i < n; i++) {
-        a = BPI_N(tiny_forward)(&first, BPI_GET(bpi_row(x, i), first.inputs), &rare);
-        for (l = 1; l <= last; l++)
-            a = BPI_N(tiny_forward)(&layer[l], a, &rare);
-        /* B1 */
-        error = BPI_SUB(a, BPI_GET(bpi_row(y, i), layer[last].outputs));
-        delta = BPI_MUL(BPI_MUL(error, scales), BPI_MUL(BPI_SUB(one, a), a));
-        sum += BPI_N(tiny_squares)(BPI_MUL(error, used));
-        for (l = last; l > 0; l--, delta = below) {
-            below = BPI_N(tiny_error)(&layer[l], delta, minus_eta);
-            BPI_N(tiny_update)(&layer[l], delta, minus_eta);
-        }
-        BPI_N(tiny_update)(&first, delta, minus_eta);
-    }
-    layer[0] = first;
-    for (l = 0; l <= last; l++)
-        if (rare || !bpi_is_finite(sum) || !BPI_N(tiny_is_finite)(&layer[l]))
-            return 0;
-    for (l = 0; l <= last; l++)
-        BPI_N(tiny_close)(&net->layers[l], &layer[l]);
-    *squares = sum;
-    return 1;
-}
+/* With AVX-512, single examples and narrow layers are AVX2's: memory is their limit. */
+#if BPI_PASS == BPI_PASS_AVX512
+#undef bpi_dot_narrow
+#undef bpi_mark
+#undef bpi_forward_one
+#undef bpi_descend_one
+#define bpi_dot_narrow bpi_dot_narrow_avx2
+#define bpi_mark bpi_mark_avx2
+#define bpi_forward_one bpi_forward_one_avx2
+#define bpi_descend_one bpi_descend_one_avx2
 #endif
-
-BPI_TARGET static bp_real BPI_N(fma)(bp_real a, bp_real b, bp_real c)
-{
-    bp_real each[BPI_N(width)];
-    BPI_STORE(each, BPI_MADD(BPI_SET1(a), BPI_SET1(b), BPI_SET1(c)));
-    return each[0];
-}
-
 static const bpi_kernels BPI_N(kernels) = {
-    BPI_NAME,
-    BPI_SET_FUSED,
-    BPI_N(fma),
-    BPI_N(forward),
-    BPI_N(output_error),
-    BPI_N(hidden_error),
-    BPI_N(gradient),
-    BPI_N(descend),
-    BPI_N(descend_ahead),
-    BPI_N(update),
-    BPI_N(largest),
-#ifdef BPI_LANE
-    BPI_N(predict_tiny),
-    BPI_N(descend_tiny)
+    BPI_NAME, BPI_FUSES, BPI_SKIPS_ZEROS,
+    BPI_MR * BPI_PAIR, BPI_DOT_NEURONS, BPI_AXPY_NV * BPI_LANES * BPI_PAIR,
+    bpi_scalar_fma,
+#if BPI_PASS == BPI_PASS_PLAIN
+    bpi_dot_narrow, bpi_dot_narrow,
 #else
-    NULL,
+    bpi_dot, bpi_dot_narrow,
+#endif
+    bpi_axpy,
+    bpi_activate, bpi_output_error,
+    bpi_mark,
+    bpi_forward_one,
+#if BPI_PASS == BPI_PASS_PLAIN
     NULL
+#else
+    bpi_descend_one
 #endif
 };
 
-/* What another pass may define otherwise; the rest it defines alike. */
+/* What another pass defines otherwise; the rest it defines alike. */
+#undef BPI_PASS
 #undef BPI_SUFFIX
 #undef BPI_NAME
 #undef BPI_TARGET
-#undef BPI_TILE
-#undef BPI_SET_FUSED
+#undef BPI_LOCAL
+#undef BPI_FUSES
+#undef BPI_PAIR
+#undef BPI_MR
+#undef BPI_AXPY_MR
+#undef BPI_AXPY_NV
+#undef BPI_SKIPS_ZEROS
+#undef BPI_MASKS
 #undef BPI_MM
+#undef BPI_OP_SET64
 #undef BPI_SI
-#undef BPI_MADD
-#undef BPI_PART_MASK
-#undef BPI_LOAD_PART
-#undef BPI_STORE_PART
-#undef BPI_WIDE
-#undef BPI_WIDE_SET1
-#undef BPI_WIDE_LOAD
-#undef BPI_WIDE_STORE
-#undef BPI_WIDE_GET
-#undef BPI_WIDE_PUT
-#undef BPI_PAIRS
-#undef BPI_WIDE_ADD
-#undef BPI_WIDE_SUB
-#undef BPI_WIDE_BOTH
-#undef BPI_WIDE_JOIN
-#undef BPI_WIDE_FOUR_TIMES
-#undef BPI_WIDE_MUL
-#undef BPI_WIDE_MADD
-#undef BPI_LOAD_TWICE
-#undef BPI_LANE
-#undef BPI_FIRST_LANE
-#undef BPI_GET
-#undef BPI_PUT
-#undef BPI_ANY_NOT_GE
-#undef BPI_ANY_NOT_LE
-#undef BPI_ANY_NONZERO
-#undef BPI_V
-#undef BPI_PASS
+#undef BPI_H_MADD
+#undef bpi_vload
+#undef bpi_vstore
+#undef bpi_vset
+#undef bpi_vadd
+#undef bpi_vsub
+#undef bpi_vmul
+#undef bpi_vdiv
+#undef bpi_vmadd
+#undef bpi_vmin
+#undef bpi_vor
 #endif /* BPI_PASS */
-
 
 /* >>history
  * =========

@@ -221,7 +221,7 @@ test_macros() {
         ours && $1 == "#undef" { delete defined[$2] }
         END { for (name in defined) print name }' "$out/macros" >"$out/symbols"
     check "$1: macros are listed" grep BACKPROP_VERSION "$out/symbols"
-    none "$1: no macro but BACKPROP_ and BPI_" '^([^B]|B[^AP]|BP[^I_])'
+    none "$1: no macro but BACKPROP_, BPI_ and bpi_" '^([^Bb]|B[^AP]|BP[^I_]|b[^p]|bp[^i]|bpi[^_])'
 }
 
 test_warnings
