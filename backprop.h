@@ -12,22 +12,13 @@
  * and in every other file that calls it, the #include alone.
  *
  * CONTENTS                             (search for the tag to get there)
- *     >>quickstart     XOR in four calls
- *     >>not            what this is not
- *     >>mathematics    the equations, and the letters used in the code
- *     >>choices        learning rate, batch size, widths: numbers that work
- *     >>config         the macros you may define
- *     >>memory         who owns what; networks without malloc
- *     >>errors         status codes
- *     >>threads        what may be called at once
- *     >>determinism    which bits are promised, and where
- *     >>files          the format of a saved network
- *     >>interface      types and functions
- *     >>implementation the code: it reads from here to >>machine like the mathematics
- *     >>machine        instruction sets and kernels
- *     >>history        versions
- *     >>licence
- *
+ *     >>quickstart   XOR in four calls       >>threads        what may be called at once
+ *     >>not          what this is not        >>determinism    which bits are promised, and where
+ *     >>mathematics  equations and letters   >>files          the format of a saved network
+ *     >>choices      numbers that work       >>interface      types and functions
+ *     >>config       macros you may define   >>implementation reads like the mathematics
+ *     >>memory       who owns what           >>machine        instruction sets and kernels
+ *     >>errors       status codes            >>history        versions; >>licence ends it
  *
  * >>quickstart
  * ============
@@ -64,14 +55,12 @@
  * No call needs its predecessor to be checked: bp_train and bp_predict answer a
  * NULL network with BP_INVALID_ARGUMENT, and bp_free(NULL) does nothing.
  *
- *
  * >>not
  * =====
  *
  * No convolution, no recurrence, no other activation or cost, no momentum or Adam
  * (bp_gradient hands you the gradient: bring your own), no automatic differentiation,
  * no GPU, no file formats for data, no logging. It does one thing.
- *
  *
  * >>mathematics
  * =============
@@ -91,18 +80,16 @@
  * element; a^0 is the input x. For a batch of B examples C and the gradients are means
  * over the batch, made by giving B1 the factor 1/(B n_L) in place of 1/n_L.
  *
- * The factor 1/n_L stands in the cost AND in its gradient. A learning rate published
- * for the cost 1/2 |a - y|^2 must be multiplied by n_L here: Nielsen's 3.0 for
- * ten outputs is 30. Hidden errors use the weights from before the update. Where B2 is
- * told as delta_z = sum_q w_qz delta_q, as for a single neuron it often is, the factor
- * s'(z) = a (1 - a) is missing; it belongs there.
+ * The factor 1/n_L stands in the cost AND in its gradient. A learning rate published for the cost
+ * 1/2 |a - y|^2 must be multiplied by n_L here: Nielsen's 3.0 for ten outputs is 30. Hidden errors
+ * use the weights from before the update. Where B2 is told as delta_z = sum_q w_qz delta_q, as for
+ * a single neuron it often is, the factor s'(z) = a (1 - a) is missing; it belongs there.
  *
  *     stochastic   batch_size = 1    an update after every example
  *     mini-batch   batch_size = B    B examples drawn without replacement, then an update;
  *                                    an epoch's last batch may be smaller and is
  *                                    averaged over its own count
  *     batch        batch_size = 0    one update an epoch, from the whole set
- *
  *
  * >>choices
  * =========
@@ -118,12 +105,11 @@
  *            cost crawls.
  * Batch      10 learns most per epoch, 32 to 128 are faster per example.
  *
- *
  * >>config
  * ========
  *
- * Define before including; "all" means in every file that includes this one, "impl" means
- * in the one file that also defines BACKPROP_IMPLEMENTATION.
+ * Define before including: "all" in every file that includes this one, "impl" in the one file that
+ * also defines BACKPROP_IMPLEMENTATION.
  *
  *     macro                     where  default   effect
  *     BACKPROP_IMPLEMENTATION   impl   -         compile the implementation here
@@ -131,22 +117,17 @@
  *     BACKPROP_DOUBLE           all    float     bp_real is double
  *     BACKPROP_MALLOC(size)     impl   malloc    both of these or neither
  *     BACKPROP_FREE(pointer)    impl   free
- *     BACKPROP_ASSERT(cond)     impl   nothing   checks of the library's own logic,
- *                                                never of your data
- *     BACKPROP_NO_STDIO         all    -         no files: bp_save, bp_load and
- *                                                bp_export_c are left out
+ *     BACKPROP_ASSERT(cond)     impl   nothing   checks of the library's own logic only
+ *     BACKPROP_NO_STDIO         all    -         without bp_save, bp_load and bp_export_c
  *     BACKPROP_NO_SIMD          impl   -         plain C only
- *     BACKPROP_EXACT            impl   -         where there is no fused multiply-add, emulate
- *                                                it: slow, but the same bits everywhere
+ *     BACKPROP_EXACT            impl   -         emulate fused multiply-add: slow, same bits
  *     BACKPROP_NO_THREADS       impl   -         one thread even when built with OpenMP
  *     BACKPROP_PARALLEL(n, task, context)        your own threads in place of OpenMP's: call
  *                               impl   OpenMP    task(context, i, n) for i = 0 ... n-1, at once
  *                                                if you can, and return when all are done
  *     BACKPROP_THREADS          impl   1         with it: how many threads = 0 asks for
  *     BACKPROP_H_FILE           impl   "backprop.h"  this file's name, if you renamed it
- *     BACKPROP_ALLOW_FAST_MATH  impl   #error    compile under -ffast-math, which breaks
- *                                                >>determinism and the tests for NaN
- *
+ *     BACKPROP_ALLOW_FAST_MATH  impl   #error    -ffast-math, which breaks >>determinism
  *
  * >>memory
  * ========
@@ -167,18 +148,15 @@
  * Such a network needs no bp_free (it does no harm). On a target with no malloc to link,
  * define BACKPROP_MALLOC(size) as NULL and BACKPROP_FREE(pointer) as ((void)(pointer)).
  *
- *
  * >>errors
  * ========
  *
- * Whatever can fail returns a bp_status, or NULL from bp_create and bp_clone. The library
- * never prints, exits, or asserts on your data. A failed call leaves its arguments as
- * they were, except that bp_train keeps the updates it made. BP_DIVERGED comes right after
- * the update that made a parameter not finite, or before one if the cost is not finite;
- * such parameters are then in the network, but bp_save refuses them, so that the last good
- * file stays. If the cost is not finite because an input or a target is not, the status is
- * BP_INVALID_DATA instead.
- *
+ * Whatever can fail returns a bp_status, or NULL from bp_create and bp_clone. The library never
+ * prints, exits, or asserts on your data. A failed call leaves its arguments as they were, except
+ * that bp_train keeps the updates it made. BP_DIVERGED comes right after the update that made a
+ * parameter not finite, or before one if the cost is not finite; such parameters are then in the
+ * network, but bp_save refuses them, so that the last good file stays. If the cost is not finite
+ * because an input or a target is not, the status is BP_INVALID_DATA instead.
  *
  * >>threads
  * =========
@@ -187,11 +165,9 @@
  * const bp_net * on one network at once, each with its own outputs and workspace (and
  * bp_save with its own path); a call that takes bp_net * wants that network for itself.
  *
- * bp_train shares each batch among threads of its own when compiled with OpenMP (-fopenmp)
- * or given BACKPROP_PARALLEL: neurons of each layer, on the way forward and for the update,
- * and examples for the last layer and the errors.
- * Batches too small to gain by it stay on one thread, as everything else does.
- *
+ * bp_train shares each batch among threads of its own when compiled with OpenMP (-fopenmp) or given
+ * BACKPROP_PARALLEL: neurons of each layer, on the way forward and for the update, and examples for
+ * the last layer and the errors. Too small batches, and all else, stay on one thread.
  *
  * >>determinism
  * =============
@@ -212,12 +188,10 @@
  *     B3   examples ascending, by fused multiply-add, from zero.
  *     U    one fused multiply-add of -eta and the gradient onto the parameter.
  *
- * s(z) is computed from the same operations; no result depends on libm, on rand(), on the
- * time or on the locale. A prediction does not depend on how many examples share the
- * call, nor on zeros being skipped (but for the sign of a weight that is zero, which
- * changes nothing else). bp_train gives the bits of bp_gradient and bp_update
- * stepped by hand over the same batches.
- *
+ * s(z) is computed from the same operations; no result depends on libm, on rand(), on the time or
+ * on the locale. A prediction does not depend on how many examples share the call, nor on zeros
+ * being skipped (but for the sign of a weight that is zero, which changes nothing else). bp_train
+ * gives the bits of bp_gradient and bp_update stepped by hand over the same batches.
  *
  * >>files
  * =======
@@ -304,12 +278,11 @@ typedef struct bp_net {
     int widest;              /* private: neurons of the widest hidden layer */
 } bp_net;
 
-/* A set of examples: two matrices, or, where inputs is NULL, a source that fills a
- * batch, so that data can be bytes, on disk, or made on the fly. fetch writes example
- * indices[i] to row i of inputs (n x n_0) and of targets (n x n_L); it is called on the
- * thread that called the library, one batch at a time, and any status but BP_OK ends
- * that call with it. All else in here belongs to the caller and is only read, some of it a batch
- * ahead: it must not change during a call. */
+/* A set of examples: two matrices, or, where inputs is NULL, a source that fills a batch, so that
+ * data can be bytes, on disk, or made on the fly. fetch writes example indices[i] to row i of
+ * inputs (n x n_0) and of targets (n x n_L); it is called on the thread that called the library,
+ * one batch at a time, and any status but BP_OK ends that call with it. All else in here belongs to
+ * the caller and is only read, some of it a batch ahead: it must not change during a call. */
 typedef struct bp_data {
     size_t count;           /* examples */
     const bp_real *inputs;  /* count x n_0 */
@@ -468,9 +441,9 @@ BPI_API const char *bp_status_string(bp_status status);
 #endif
 #endif /* BACKPROP_H */
 
-/* Stop here if you only want to use it. */
-
-/* >>implementation
+/* Stop here if you only want to use it.
+ *
+ * >>implementation
  * ================
  * Rows are examples throughout; n is how many. Arrays of a layer carry its number in the
  * manual's sense minus one: layers[0], a[0] and delta[0] belong to layer 1. */
@@ -537,145 +510,222 @@ static void bpi_openmp(int parts, void (*task)(void *context, int part, int part
 #define BPI_PARALLEL(parts, task, context) task(context, 0, 1)
 #endif
 
+#define BPI_STRING_(x) #x
+#define BPI_STRING(x) BPI_STRING_(x)
+
 #ifdef BACKPROP_DOUBLE
 #define BPI_REAL_MAX DBL_MAX
 #define BPI_REAL_NAME "double"
+#define BPI_REAL_SUFFIX ""
 #define BPI_EXPONENT_BIAS 1023
 #define BPI_MANTISSA_BITS 52
-typedef int64_t bpi_bits;
+#define BPI_BITS 64
+typedef uint64_t bpi_bits;
 #else
 #define BPI_REAL_MAX FLT_MAX
 #define BPI_REAL_NAME "float"
+#define BPI_REAL_SUFFIX "f"
 #define BPI_EXPONENT_BIAS 127
 #define BPI_MANTISSA_BITS 23
-typedef int32_t bpi_bits;
+#define BPI_BITS 32
+typedef uint32_t bpi_bits;
 #endif
 
 enum {
     BPI_LANES = 32 / (int)sizeof(bp_real), /* partial sums of a dot product: 8 or 4 */
-#ifdef BACKPROP_NO_SIMD
-    BPI_ALIGN = 8, /* enough for anything in here: small machines have no memory to give away */
-#else
-    BPI_ALIGN = 64, /* a cache line */
-#endif
     BPI_HEIGHT = 8,  /* examples in a tile, at most */
     BPI_ROWS = 256,  /* examples in flight at once, at most */
+    BPI_TERMS = 64,  /* neurons above summed up at a time for hidden errors: read side by side */
 #ifdef BACKPROP_NO_SIMD
+    BPI_ALIGN = 8,     /* enough for anything in here: small machines have no memory to give away */
     BPI_PREDICTED = 1, /* examples predicted at once, at most: small code */
 #else
+    BPI_ALIGN = 64, /* a cache line */
     BPI_PREDICTED = BPI_ROWS,
 #endif
     BPI_STACK = 4096 /* bytes bp_predict takes from the stack for one example */
 };
 
-/* A matrix whose rows are examples, perhaps taken in another order: row i starts at
- * base + stride * (index ? index[i] : i). */
-typedef struct bpi_rows {
-    const bp_real *base;
-    size_t stride;
-    const size_t *index;
-    const uint8_t *marks; /* NULL; or, where many inputs are zero, bpi_blocks(stride) bytes a row:
-                             1 for each block of BPI_LANES inputs that is not all zero */
-} bpi_rows;
+/* ---- arithmetic ---- */
 
-/* What a thread's panels and kernels work in. */
-typedef struct bpi_scratch {
-    uint32_t *blocks;     /* a list of blocks of inputs; or NULL */
-    const bp_real **list; /* rows that a tile reads, */
-    size_t *places;       /* and where their coefficients are */
-    bp_real *panel;       /* copies of rows that would crowd each other out of the cache; or NULL */
-    int bad;              /* an update made a parameter not finite */
-} bpi_scratch;
+/* Does the compiler turn bpi_fma into one instruction on this target? */
+#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                     \
+    defined(__powerpc64__) || defined(__s390x__) || defined(__riscv_flen) || defined(__FP_FAST_FMA)
+#define BPI_FMA 1
+#else
+#define BPI_FMA 0
+#endif
 
-/* z = W a + b for one tile of examples, still without s. */
-typedef struct bpi_dot_job {
-    size_t rows;                  /* examples */
-    const bp_real *a[BPI_HEIGHT]; /* their inputs; behind the last the last again */
-    bp_real *out[BPI_HEIGHT];     /* where their outputs go, likewise */
-    const bp_real *w, *b;         /* of the first of some neurons */
-    size_t inputs, neurons;
-    const uint32_t *blocks;       /* the blocks of inputs that count; NULL: all */
-    size_t block_count;
-    int prefetch;                 /* the weights are in memory: fetch the next ones */
-} bpi_dot_job;
+#if BPI_FMA || defined(BACKPROP_EXACT)
+#define BPI_FUSED 1
+#else
+#define BPI_FUSED 0
+#endif
 
-/* What becomes of a sum s: s a (1 - a) for B2; out + s for B3; out - eta s for B3 and U in one. */
-enum { BPI_ERROR, BPI_ADD, BPI_DESCEND };
+#if !BPI_FMA && defined(BACKPROP_EXACT)
+#if defined(FLT_EVAL_METHOD) && (FLT_EVAL_METHOD == 2 || FLT_EVAL_METHOD < 0)
+#error "BACKPROP_EXACT needs arithmetic that rounds to float and double: -msse2 -mfpmath=sse"
+#endif
 
-/* out[r][k] = f(sum_t c[t][r] x[t][k]) for a tile of rows r and all columns k. */
-typedef struct bpi_axpy_job {
-    int f;
-    int accumulate;           /* sums start from out, not from zero */
-    int prefetch;             /* out is in memory: fetch its next rows */
-    size_t rows, columns, count;
-    const bp_real *const *x;  /* count rows */
-    const bp_real *c;         /* c[t][r] is c[c_at[t] + r * c_row] */
-    const size_t *c_at;       /* c_term apart, unless some are left out */
-    size_t c_term, c_row;
-    bp_real *out;             /* rows ldo apart */
-    const bp_real *a;         /* for BPI_ERROR: activations, laid out as out */
-    size_t ldo;
-    bp_real eta;
-} bpi_axpy_job;
+/* x + y rounded to odd (Boldo and Melquiond 2008): what is lost leaves a last bit set. */
+static double bpi_odd_sum(double x, double y)
+{
+    double sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    if ((lost < 0 || lost > 0) && !(bits & 1))
+        bits += (lost > 0) == (sum > 0) ? 1 : (uint64_t)-1;
+    memcpy(&sum, &bits, sizeof sum);
+    return sum;
+}
 
-/* An instruction set: its micro-kernels, and the sizes of their tiles. Those that return an int
- * say whether they made a parameter that is not finite. */
-typedef struct bpi_kernels {
-    const char *name;
-    int fused;          /* multiply-adds are rounded once */
-    int skips_zeros;    /* it pays to leave out blocks of zeros in batches */
-    size_t dot_rows;    /* examples of a tile of dot, at most */
-    size_t dot_neurons; /* neurons that dot needs, at least */
-    size_t axpy_columns; /* columns of a tile of axpy */
-    bp_real (*fma)(bp_real a, bp_real b, bp_real c);
-    void (*dot)(const bpi_dot_job *tile);
-    void (*dot_narrow)(const bpi_dot_job *tile); /* for few neurons: up to BPI_LANES examples */
-    int (*axpy)(bpi_axpy_job *tile); /* of the rows it takes some, and says how many */
-    void (*activate)(bp_real *z, size_t count);  /* F2, in place */
-    void (*output_error)(const bp_real *a, const bp_real *y, size_t count, bp_real scale,
-                         bp_real *delta);        /* B1 */
-    void (*mark)(const bp_real *a, size_t blocks, uint8_t *marks); /* see bpi_rows */
-    /* F1, F2 for one example: room is how many numbers out has room for */
-    void (*forward_one)(const bp_layer *layer, const bp_real *a, uint32_t *blocks, bp_real *out,
-                        size_t room);
-    /* B3, U for one example, and F1, F2 for the next unless it is NULL; or no function */
-    int (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
-                       uint32_t *blocks, const bp_real *next, bp_real *out, size_t room);
-} bpi_kernels;
+static bp_real bpi_fma_emulated(bp_real a, bp_real b, bp_real c)
+{
+#ifndef BACKPROP_DOUBLE
+    /* the product of floats is exact in a double, and 53 bits are enough to round to odd */
+    return (float)bpi_odd_sum((double)a * (double)b, (double)c);
+#else
+    /* p + low = a b exactly (Veltkamp, Dekker); where that would underflow, all is scaled. Not
+     * exact beyond 1e290 and for results below 1e-307. */
+    const double big = 2.5822498780869086e120 /* 2^400 */, p = a * b;
+    double ah = a * 134217729 /* 2^27 + 1 */, bh = b * 134217729, low, part, sum;
+    if (a == 0 || b == 0 || !(p > -1e290 && p < 1e290) || c - c != 0)
+        return p + c;
+    if (a > 1e280 || a < -1e280)
+        return bpi_fma_emulated(a / big, b * big, c);
+    if (b > 1e280 || b < -1e280)
+        return bpi_fma_emulated(b, a, c);
+    if (p > -1e-270 && p < 1e-270)
+        return c > 1e-210 || c < -1e-210 ? c : bpi_fma_emulated(a * big, b, c * big) / big;
+    ah -= ah - a;
+    bh -= bh - b;
+    low = ((ah * bh - p) + ah * (b - bh) + (a - ah) * bh) + (a - ah) * (b - bh);
+    sum = low + c;
+    part = sum - low;
+    low = (low - (sum - part)) + (c - part);
+    part = p + sum;
+    c = part - p;
+    return part + bpi_odd_sum(low, (p - (part - c)) + (sum - c));
+#endif
+}
+#endif
 
-/* The things the machine room (>>machine) provides. */
-typedef struct bpi_arena bpi_arena;
-static bp_real bpi_fma(bp_real a, bp_real b, bp_real c);      /* a*b + c, rounded once */
-static bp_real bpi_sigmoid(bp_real z);                        /* F2 for one neuron */
-static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this machine's best */
-static const bpi_kernels *bpi_choose_kernels(void);           /* for a new network */
-static const bpi_kernels *bpi_kernels_of(const bp_net *net);
-static void bpi_scratch_place(bpi_scratch *scratch, bpi_arena *arena, const bp_net *net,
-                              size_t rows);
-static int bpi_lists_zeros(const bp_net *net); /* are its inputs many enough? */
-static void bpi_forward_panel(const bpi_kernels *kernels, const bp_layer *layer, const bpi_rows *a,
-                              size_t n, const bpi_scratch *scratch, bp_real *out, size_t ldo);
-static void bpi_hidden_error(const bpi_kernels *kernels, const bp_layer *layer,
-                             const bp_real *above, const bp_real *a, size_t n,
-                             const bpi_scratch *scratch, bp_real *delta);
-static int bpi_gradient_panel(const bpi_kernels *kernels, int f, const bp_layer *layer,
-                              const bp_real *delta, size_t ld, const bpi_rows *a, size_t n,
-                              bp_real eta, const bpi_scratch *scratch, bp_real *w, bp_real *b);
-static int bpi_update(const bpi_kernels *kernels, bp_real *parameters, const bp_real *gradient,
-                      size_t count, bp_real eta);
+static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
+{
+#if !BPI_FMA && defined(BACKPROP_EXACT)
+    return bpi_fma_emulated(a, b, c);
+#elif !BPI_FMA
+    return a * b + c;
+#elif defined(BACKPROP_DOUBLE)
+    return __builtin_fma(a, b, c);
+#else
+    return __builtin_fmaf(a, b, c);
+#endif
+}
 
-/* Bytes to predict with that many rows at once. */
-static size_t bpi_predict_size(const bp_net *net, size_t rows);
+/* Which instruction sets can be compiled here? BACKPROP_EXACT needs multiply-adds, or plain C. */
+#if defined(BACKPROP_NO_SIMD) || defined(__TINYC__)
+#define BPI_VECTORS 0
+#elif (defined(__GNUC__) || defined(_MSC_VER)) && (defined(__x86_64__) || defined(_M_X64))
+#define BPI_X86 1
+#if defined(__GNUC__) && (BPI_FMA || !defined(BACKPROP_EXACT))
+#define BPI_SSE2 1
+#endif
+#elif defined(__aarch64__) && defined(__ARM_NEON) && defined(__GNUC__)
+#define BPI_NEON 1
+#elif defined(__wasm_simd128__) && !defined(BACKPROP_EXACT)
+#define BPI_WASM 1
+#else
+#define BPI_VECTORS 0
+#endif
+#ifndef BPI_VECTORS
+#define BPI_VECTORS 1
+#endif
+
+/* s(z) = 1 / (1 + e^-z). With n = round(-z / ln 2) and f = -z - n ln 2, e^-z = 2^n e^f, and
+ *     s(z) = t / (t + e^f),   t = 2^-n,
+ * where e^f = 1 + f + f^2 r(f), r being a polynomial of least relative error on +-ln(2)/2, its
+ * terms paired so that few wait for others; t + e^f = (t + 1) + (f^2 r(f) + f), what t + 1 rounds
+ * away added to f. Adding 1.5 2^23 (or 2^52) rounds to an integer, and what n then has in its last
+ * bits, taken from BPI_MAGIC and shifted, is t. Below BPI_SIGMOID_LOWEST t is no normal number:
+ * there t = 2^-64 (2^-511) divides and the rest of the scale is multiplied late. Above
+ * BPI_SIGMOID_HIGHEST s(z) is 1, below BPI_SIGMOID_ZERO 0. */
+#ifdef BACKPROP_DOUBLE
+#define BPI_MAGIC ((((int64_t)1075 << 52) | ((int64_t)1 << 51)) + 1023)
+#define BPI_SIGMOID_ZERO (-760.0)
+#define BPI_SIGMOID_LOWEST (-708.0)
+#define BPI_SIGMOID_HIGHEST 50.0
+#define BPI_ROUNDER 6755399441055744.0
+#define BPI_LOG2_E 1.4426950408889634
+#define BPI_LN2_HIGH 6.93147180369123816490e-01
+#define BPI_LN2_LOW 1.90821492927058770002e-10
+#define BPI_E2 0.50000000000000111
+#define BPI_E3 0.16666666666666413
+#define BPI_E4 0.041666666666529878
+#define BPI_E5 0.0083333333334948047
+#define BPI_E6 0.0013888888943715753
+#define BPI_E7 0.00019841269506038332
+#define BPI_E8 2.480149300037011e-05
+#define BPI_E9 2.7557586667326862e-06
+#define BPI_E10 2.7630286607595988e-07
+#define BPI_E11 2.5000029998579918e-08
+#else
+#define BPI_MAGIC (0x4b400000 + 127)
+#define BPI_SIGMOID_ZERO (-110.0f)
+#define BPI_SIGMOID_LOWEST (-87.0f)
+#define BPI_SIGMOID_HIGHEST 40.0f
+#define BPI_ROUNDER 12582912.0f
+#define BPI_LOG2_E 1.44269504f
+#define BPI_LN2_HIGH 0.693359375f
+#define BPI_LN2_LOW (-2.12194440e-4f)
+#define BPI_E2 0.499999934f
+#define BPI_E3 0.166665198f
+#define BPI_E4 0.0416683978f
+#define BPI_E5 0.00836881704f
+#define BPI_E6 0.00138143879f
+#endif
+
+/* A number and the integer of the same bits. */
+static bp_real bpi_from_bits(bpi_bits bits)
+{
+    bp_real x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static bpi_bits bpi_to_bits(bp_real x)
+{
+    bpi_bits bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* 2^n for n in the range of normal numbers */
+static bp_real bpi_power_of_2(int n)
+{
+    return bpi_from_bits((bpi_bits)(n + BPI_EXPONENT_BIAS) << BPI_MANTISSA_BITS);
+}
+
+static int bpi_is_finite(double x)
+{
+    return x >= -DBL_MAX && x <= DBL_MAX;
+}
+
+/* Not NaN, without the == that some compilers warn of. */
+static int bpi_is_number(double x)
+{
+    return x < 0 || x >= 0;
+}
 
 /* ---- memory: one block, carved into aligned arrays ---- */
 
 /* With base NULL nothing is carved, only the size is counted. */
-struct bpi_arena {
+typedef struct bpi_arena {
     unsigned char *base; /* aligned */
     size_t used;         /* with what it may take to align; 0 when it exceeds the limit */
     size_t limit;        /* bytes there are */
     int full;
-};
+} bpi_arena;
 
 static bpi_arena bpi_arena_at(void *memory, size_t limit)
 {
@@ -718,6 +768,100 @@ static void bpi_release(void *memory)
         BACKPROP_FREE(memory);
 }
 
+/* ---- what the library and the machine room share ---- */
+
+/* A matrix whose rows are examples, perhaps taken in another order: row i starts at
+ * base + stride * (index ? index[i] : i). */
+typedef struct bpi_rows {
+    const bp_real *base;
+    size_t stride;
+    const size_t *index;
+    const uint8_t *marks; /* NULL; or, where many inputs are zero, bpi_blocks(stride) bytes a row:
+                             1 for each block of BPI_LANES inputs that is not all zero */
+} bpi_rows;
+
+/* What a thread's panels and kernels work in. */
+typedef struct bpi_scratch {
+    uint32_t *blocks;     /* a list of blocks of inputs; or NULL */
+    const bp_real **list; /* rows that a tile reads, */
+    size_t *places;       /* and where their coefficients are */
+    bp_real *panel;       /* copies of rows that would crowd each other out of the cache; or NULL */
+    int bad;              /* an update made a parameter not finite */
+} bpi_scratch;
+
+/* z = W a + b for one tile of examples, still without s. */
+typedef struct bpi_dot_job {
+    size_t rows;                  /* examples */
+    const bp_real *a[BPI_HEIGHT]; /* their inputs; behind the last the last again */
+    bp_real *out[BPI_HEIGHT];     /* where their outputs go, likewise */
+    const bp_real *w, *b;         /* of the first of some neurons */
+    size_t inputs, neurons;
+    const uint32_t *blocks;       /* the blocks of inputs that count; NULL: all */
+    size_t block_count;
+    int prefetch;                 /* the weights are in memory: fetch the next ones */
+} bpi_dot_job;
+
+/* What becomes of a sum s: s a (1 - a) for B2; out + s for B3; out - eta s for B3 and U in one. */
+enum { BPI_ERROR, BPI_ADD, BPI_DESCEND };
+
+/* out[r][k] = f(sum_t c[t][r] x[t][k]) for a tile of rows r and all columns k. */
+typedef struct bpi_axpy_job {
+    int f;
+    int accumulate;           /* sums start from out, not from zero */
+    int prefetch;             /* out is in memory: fetch its next rows */
+    size_t rows, width, count;
+    const bp_real *const *x;  /* count rows */
+    const bp_real *c;         /* c[t][r] is c[c_at[t] + r * c_row] */
+    const size_t *c_at;       /* c_term apart, unless some are left out */
+    size_t c_term, c_row;
+    bp_real *out;             /* rows ldo apart */
+    const bp_real *a;         /* for BPI_ERROR: activations, laid out as out */
+    size_t ldo;
+    bp_real eta;
+} bpi_axpy_job;
+
+/* An instruction set: its micro-kernels, and the sizes of their tiles. Those that return an int
+ * say whether they made a parameter that is not finite. */
+typedef struct bpi_kernels {
+    const char *name;
+    int fused;           /* multiply-adds are rounded once */
+    int skips_zeros;     /* it pays to leave out blocks of zeros in batches */
+    size_t dot_rows;     /* examples of a tile of dot, at most */
+    size_t axpy_columns; /* columns of a tile of axpy */
+    size_t dot_neurons;  /* neurons that dot needs, at least */
+    void (*dot)(const bpi_dot_job *tile);
+    /* B3, U for one example, and F1, F2 for the next unless it is NULL; or no function */
+    int (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
+                       uint32_t *blocks, const bp_real *next, bp_real *out, size_t room);
+    void (*dot_narrow)(const bpi_dot_job *tile); /* for few neurons: up to BPI_LANES examples */
+    int (*axpy)(bpi_axpy_job *tile); /* of the rows it takes some, and says how many */
+    bp_real (*fma)(bp_real a, bp_real b, bp_real c);
+    int (*update)(bp_real *p, const bp_real *gradient, size_t count, bp_real eta); /* U */
+    void (*activate)(bp_real *z, size_t count); /* F2, in place */
+    void (*output_error)(const bp_real *a, const bp_real *y, size_t count, bp_real scale,
+                         bp_real *delta, size_t room); /* B1 */
+    void (*hidden_error_one)(const bp_layer *above, const bp_real *delta_above, const bp_real *a,
+                             bp_real *delta, size_t room); /* B2 for one example */
+    size_t (*mark)(const bp_real *a, size_t blocks, uint8_t *marks); /* see bpi_rows; how many */
+    /* F1, F2 for one example. Here and above room is how many numbers may be written. */
+    void (*forward_one)(const bp_layer *layer, const bp_real *a, uint32_t *blocks, bp_real *out,
+                        size_t room);
+} bpi_kernels;
+
+/* The things the machine room (>>machine) provides. */
+static const bpi_kernels *bpi_find_kernels(const char *name); /* NULL: this machine's best */
+static const bpi_kernels *bpi_kernels_of(const bp_net *net);
+static void bpi_scratch_place(bpi_scratch *scratch, bpi_arena *arena, const bp_net *net,
+                              size_t rows);
+static int bpi_lists_zeros(const bp_net *net); /* are its inputs many enough? */
+static void bpi_forward_panel(const bpi_kernels *kernels, const bp_layer *layer, const bpi_rows *a,
+                              size_t n, const bpi_scratch *scratch, bp_real *out, size_t ldo);
+static void bpi_hidden_error(const bpi_kernels *kernels, const bp_layer *layer,
+                             const bp_real *above, const bp_real *a, size_t n,
+                             const bpi_scratch *scratch, bp_real *delta);
+static int bpi_gradient_panel(const bpi_kernels *kernels, int f, const bp_layer *layer,
+                              const bp_real *delta, size_t ld, const bpi_rows *a, size_t n,
+                              bp_real eta, const bpi_scratch *scratch, bp_real *w, bp_real *b);
 /* ---- random numbers: SplitMix64 (Steele, Lea, Flood 2014) ---- */
 
 #define BPI_U64(high, low) ((uint64_t)(high) << 32 | (uint64_t)(low))
@@ -789,7 +933,7 @@ static bp_net *bpi_net_place(bpi_arena *arena, int layer_count, size_t parameter
     net->layers = layers;
     net->parameter_count = parameter_count;
     net->parameters = parameters;
-    net->kernels = bpi_choose_kernels();
+    net->kernels = BPI_VECTORS ? bpi_find_kernels(NULL) : NULL;
     return net;
 }
 
@@ -904,32 +1048,6 @@ BPI_API void bp_randomize(bp_net *net, uint64_t seed)
     net->epochs_trained = 0;
 }
 
-/* A number and the integer of the same bits. */
-static bp_real bpi_from_bits(bpi_bits bits)
-{
-    bp_real x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static bpi_bits bpi_to_bits(bp_real x)
-{
-    bpi_bits bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static int bpi_is_finite(double x)
-{
-    return x >= -DBL_MAX && x <= DBL_MAX;
-}
-
-/* Not NaN, without the == that some compilers warn of. */
-static int bpi_is_number(double x)
-{
-    return x < 0 || x >= 0;
-}
-
 static int bpi_inputs(const bp_net *net)
 {
     return net->layers[0].inputs;
@@ -979,11 +1097,10 @@ static size_t bpi_min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Numbers in n rows of the layer's activations; of a single one vectors may be stored whole. */
-static size_t bpi_room(const bp_layer *layer, size_t n)
+/* Numbers in whole vectors that hold the layer's outputs. */
+static size_t bpi_room(const bp_layer *layer)
 {
-    const size_t outputs = (size_t)layer->outputs;
-    return n * outputs + (BPI_LANES - outputs % BPI_LANES) % BPI_LANES;
+    return ((size_t)layer->outputs + BPI_LANES - 1) / BPI_LANES * BPI_LANES;
 }
 
 /* How many threads to use when asked for so many, or for 0. */
@@ -1000,11 +1117,9 @@ static bp_real **bpi_place_layers(bpi_arena *arena, const bp_net *net, size_t ro
     bp_real **arrays = (bp_real **)bpi_take(arena, (size_t)net->layer_count, sizeof(bp_real *));
     int l;
     for (l = 0; l < net->layer_count; l++) {
-        /* of a single example, which may come last, whole vectors are stored: there is room */
-        const bp_layer *layer = &net->layers[l];
-        const int few = rows == 1 || (rows < BPI_LANES && layer->outputs < BPI_LANES);
-        const size_t count = few ? bpi_room(layer, rows) : (size_t)layer->outputs;
-        bp_real *array = (bp_real *)bpi_take(arena, few ? 1 : rows, count * sizeof(bp_real));
+        /* of a single example whole vectors are stored: there is room */
+        const size_t bytes = bpi_room(&net->layers[l]) * sizeof(bp_real);
+        bp_real *array = (bp_real *)bpi_take(arena, rows, bytes);
         if (arrays)
             arrays[l] = array;
     }
@@ -1017,6 +1132,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
 {
     const int shuffled = training && !training->in_order;
     size_t batch = data->count;
+    bpi_scratch counted;
     int i;
     memset(space, 0, sizeof *space);
     if (training && training->batch_size)
@@ -1024,15 +1140,11 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
     space->rows = bpi_min(batch, BPI_ROWS);
     space->threads = training && batch > 1 ? bpi_threads(training->threads) : 1;
     space->scratch = (bpi_scratch *)bpi_take(arena, (size_t)space->threads, sizeof(bpi_scratch));
-    for (i = 0; i < space->threads; i++) {
-        bpi_scratch scratch;
-        bpi_scratch_place(&scratch, arena, net, space->rows);
-        if (space->scratch)
-            space->scratch[i] = scratch;
-    }
+    for (i = 0; i < space->threads; i++)
+        bpi_scratch_place(space->scratch ? &space->scratch[i] : &counted, arena, net, space->rows);
     space->a = bpi_place_layers(arena, net, space->rows);
     space->delta = bpi_place_layers(arena, net, space->rows);
-    if (training && data->inputs && batch == 1)
+    if (training && data->inputs && batch == 1 && data->count > 1)
         space->next = bpi_place_layers(arena, net, 1);
     if (batch > 1 && bpi_lists_zeros(net))
         space->marks = (uint8_t *)bpi_take(arena, space->rows,
@@ -1060,41 +1172,6 @@ static int bpi_training_is_valid(const bp_training *training)
     /* eta must also be finite and positive as a bp_real */
     return training && training->epochs >= 0 && training->threads >= 0 && eta > 0 &&
            eta <= (double)BPI_REAL_MAX && (bp_real)eta > 0;
-}
-
-BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
-                                 const bp_training *training)
-{
-    bpi_arena arena = bpi_arena_at(NULL, (size_t)-1);
-    bpi_space space;
-    if (!net || (data && !bpi_data_is_valid(data)) ||
-        (training && (!data || !bpi_training_is_valid(training))))
-        return 0;
-    if (!data)
-        return bpi_predict_size(net, 1);
-    bpi_space_place(&space, &arena, net, data, training);
-    return arena.used;
-}
-
-/* Checks the arguments that the calls below share, and places their space in the workspace. */
-static bp_status bpi_space_open(bpi_space *space, const bp_net *net, const bp_data *data,
-                                const bp_training *training, void *workspace, size_t size)
-{
-    bpi_arena arena = bpi_arena_at(workspace, size);
-    void *memory;
-    if (!net || !bpi_data_is_valid(data) || (!workspace && size))
-        return BP_INVALID_ARGUMENT;
-    if (!workspace)
-        return BP_OUT_OF_MEMORY;
-    /* first only counted: a workspace that is too small is not written to */
-    memory = arena.base;
-    arena.base = NULL;
-    bpi_space_place(space, &arena, net, data, training);
-    if (arena.full)
-        return BP_OUT_OF_MEMORY;
-    arena = bpi_arena_at(memory, size);
-    bpi_space_place(space, &arena, net, data, training);
-    return BP_OK;
 }
 
 /* ---- forward (F1, F2) ---- */
@@ -1135,83 +1212,98 @@ static bp_layer bpi_neurons(const bp_layer *layer, size_t first, size_t last)
     return some;
 }
 
-/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L, for one example. */
-static void bpi_forward_one_example(const bp_net *net, const bp_real *x, uint32_t *blocks,
-                                    bp_real *const *a)
-{
-    int l;
-    for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        bpi_kernels_of(net)->forward_one(layer, x, l ? NULL : blocks, a[l], bpi_room(layer, 1));
-        x = a[l];
-    }
-}
-
-/* A pass of n examples through the network and back. */
-typedef struct bpi_pass {
+/* What a call does with a set of examples: what it was given, and where it is. */
+typedef struct bpi_run {
     const bp_net *net;
-    const bpi_space *space;
-    bpi_rows x, y;
-    size_t n;
-    int layer;         /* which bpi_forward_neurons computes */
-    bp_real scale;     /* of the output error, 1/(B n_L); 0: forward only */
-    bp_real *gradient; /* where to add the gradient; NULL: descend by eta at once */
+    const bp_data *data;
+    const bp_training *training; /* NULL: none */
+    bpi_space space;
+    int shuffled;                /* the examples come in the order of space.order */
+    bpi_rows x, y;               /* the examples under way: */
+    size_t n;                    /* how many */
+    double squares;              /* sum of (a_j - y_j)^2 over those seen */
+    int layer;                   /* which bpi_forward_neurons computes */
+    int ahead;                   /* the next single example has gone forward already */
+    size_t batch;                /* examples an update, B */
+    bp_real scale;               /* of the output error, 1/(B n_L); 0: forward only */
+    bp_real *gradient;           /* where to add the gradient; NULL: descend by eta at once */
     bp_real eta;
-} bpi_pass;
+    uint64_t last_epoch;         /* of this call */
+} bpi_run;
+
+/* Checks the arguments that the calls below share, and places their space in the workspace. */
+static bp_status bpi_open(bpi_run *run, const bp_net *net, const bp_data *data,
+                          const bp_training *training, void *workspace, size_t size)
+{
+    bpi_arena arena = bpi_arena_at(NULL, size);
+    if (!net || !bpi_data_is_valid(data) || (!workspace && size))
+        return BP_INVALID_ARGUMENT;
+    if (!workspace)
+        return BP_OUT_OF_MEMORY;
+    memset(run, 0, sizeof *run);
+    run->net = net;
+    run->data = data;
+    run->training = training;
+    run->shuffled = training && !training->in_order;
+    /* first only counted: a workspace that is too small is not written to */
+    bpi_space_place(&run->space, &arena, net, data, training);
+    if (arena.full)
+        return BP_OUT_OF_MEMORY;
+    arena = bpi_arena_at(workspace, size);
+    bpi_space_place(&run->space, &arena, net, data, training);
+    return BP_OK;
+}
 
 /* ---- cost and errors (C, B1, B2) ---- */
 
-/* Every fourth (a_j - y_j)^2 from the j-th on, added up. The square of a float is exact in a
- * double, so that there is one rounding an addition. */
-static double bpi_some_squares(const bp_net *net, const bp_real *a, const bp_real *target, size_t j)
-{
-    const size_t outputs = (size_t)bpi_outputs(net);
-    double sum = 0;
-    for (; j < outputs; j += 4) {
-        bp_real e = a[j] - target[j];
-#ifdef BACKPROP_DOUBLE
-        sum = bpi_kernels_of(net)->fma(e, e, sum);
-#else
-        sum += (double)e * (double)e;
-#endif
-    }
-    return sum;
-}
-
-/* sum_j (a_j - y_j)^2 of an example: four partial sums do not wait for one another. */
+/* sum_j (a_j - y_j)^2 of an example, in four partial sums, which do not wait for one another. The
+ * square of a float is exact in a double, so that there is one rounding an addition. */
 static double bpi_squares(const bp_net *net, const bp_real *a, const bp_real *target)
 {
-    double even = bpi_some_squares(net, a, target, 0);
-    double odd = bpi_some_squares(net, a, target, 1);
-    even += bpi_some_squares(net, a, target, 2);
-    odd += bpi_some_squares(net, a, target, 3);
-    return even + odd;
+    const size_t outputs = (size_t)bpi_outputs(net);
+    double sum[4];
+    size_t i, j;
+    for (i = 0; i < 4; i++) {
+        sum[i] = 0;
+        for (j = i; j < outputs; j += 4) {
+            bp_real e = a[j] - target[j];
+#ifdef BACKPROP_DOUBLE
+            sum[i] = bpi_kernels_of(net)->fma(e, e, sum[i]);
+#else
+            sum[i] += (double)e * (double)e;
+#endif
+        }
+    }
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
-/* delta^L by B1, then delta^l for l = L-1 ... 1 by B2, for n examples from first on. The sum over
- * the layer above, from which B2 starts, is often printed without the factor s'(z) = a (1 - a): it
- * belongs there. */
-static void bpi_errors(const bpi_pass *pass, size_t first, size_t n, const bpi_scratch *scratch)
+/* delta^L by B1, then delta^l for l = L-1 ... 1 by B2, for n examples from first on. */
+static void bpi_errors(const bpi_run *run, size_t first, size_t n, const bpi_scratch *scratch)
 {
-    const bp_net *net = pass->net;
+    const bp_net *net = run->net;
     const bpi_kernels *kernels = bpi_kernels_of(net);
-    int l = net->layer_count - 1;
     const size_t outputs = (size_t)bpi_outputs(net);
-    const bp_real *a = pass->space->a[l] + first * outputs;
-    bp_real *delta = pass->space->delta[l] + first * outputs;
-    size_t i;
-    if (pass->y.index)
+    int l = net->layer_count - 1;
+    const bp_real *a = run->space.a[l] + first * outputs;
+    bp_real *delta = run->space.delta[l] + first * outputs;
+    size_t i, room = run->n == 1 ? bpi_room(&net->layers[l]) : outputs;
+    if (run->y.index)
         for (i = 0; i < n; i++)
-            kernels->output_error(a + i * outputs, bpi_row(&pass->y, first + i), outputs,
-                                  pass->scale, delta + i * outputs);
+            kernels->output_error(a + i * outputs, bpi_row(&run->y, first + i), outputs,
+                                  run->scale, delta + i * outputs, room);
     else
-        kernels->output_error(a, bpi_row(&pass->y, first), n * outputs, pass->scale, delta);
+        kernels->output_error(a, bpi_row(&run->y, first), n * outputs, run->scale, delta,
+                              n == 1 ? room : n * outputs);
     for (; l > 0; l--) {
         const size_t inputs = (size_t)net->layers[l].inputs;
         const bp_real *above = delta;
-        delta = pass->space->delta[l - 1] + first * inputs;
-        bpi_hidden_error(kernels, &net->layers[l], above, pass->space->a[l - 1] + first * inputs, n,
-                         scratch, delta);
+        a = run->space.a[l - 1] + first * inputs;
+        delta = run->space.delta[l - 1] + first * inputs;
+        room = bpi_room(&net->layers[l - 1]);
+        if (run->n == 1 && net->layers[l].outputs <= BPI_TERMS)
+            kernels->hidden_error_one(&net->layers[l], above, a, delta, room);
+        else
+            bpi_hidden_error(kernels, &net->layers[l], above, a, n, scratch, delta);
     }
 }
 
@@ -1219,89 +1311,97 @@ static void bpi_errors(const bpi_pass *pass, size_t first, size_t n, const bpi_s
  * the way forward and in descent; only the last layer and the errors, which need whole layers, are
  * shared by examples. Every sum is one thread's, in the same order whatever their number. ---- */
 
+/* The first neuron of a part of them. */
+static size_t bpi_part_start(size_t count, int part, int parts)
+{
+    return count * (size_t)part / (size_t)parts;
+}
+
+/* What layers[l] reads. */
+static bpi_rows bpi_layer_inputs(const bpi_run *run, int l)
+{
+    return l ? bpi_matrix(run->space.a[l - 1], run->net->layers[l].inputs) : run->x;
+}
+
 static void bpi_forward_neurons(void *context, int part, int parts)
 {
-    const bpi_pass *pass = (const bpi_pass *)context;
-    const int l = pass->layer;
-    const bp_layer *layer = &pass->net->layers[l];
+    const bpi_run *run = (const bpi_run *)context;
+    const bp_layer *layer = &run->net->layers[run->layer];
     const size_t outputs = (size_t)layer->outputs;
-    const size_t first = outputs * (size_t)part / (size_t)parts;
-    const size_t last = outputs * (size_t)(part + 1) / (size_t)parts;
-    const bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], layer->inputs) : pass->x;
+    const size_t first = bpi_part_start(outputs, part, parts);
+    const size_t last = bpi_part_start(outputs, part + 1, parts);
+    const bpi_rows a = bpi_layer_inputs(run, run->layer);
     const bp_layer some = bpi_neurons(layer, first, last);
     if (first < last)
-        bpi_forward_panel(bpi_kernels_of(pass->net), &some, &a, pass->n,
-                          &pass->space->scratch[part], pass->space->a[l] + first, outputs);
+        bpi_forward_panel(bpi_kernels_of(run->net), &some, &a, run->n, &run->space.scratch[part],
+                          run->space.a[run->layer] + first, outputs);
 }
 
 static void bpi_last_layer_and_errors(void *context, int part, int parts)
 {
-    const bpi_pass *pass = (const bpi_pass *)context;
-    const int l = pass->net->layer_count - 1;
-    const bp_layer *layer = &pass->net->layers[l];
-    const bpi_scratch *scratch = &pass->space->scratch[part];
-    const size_t first = pass->n * (size_t)part / (size_t)parts, outputs = (size_t)layer->outputs;
-    const size_t n = pass->n * (size_t)(part + 1) / (size_t)parts - first;
-    bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], layer->inputs) : pass->x;
+    const bpi_run *run = (const bpi_run *)context;
+    const int l = run->net->layer_count - 1;
+    const bp_layer *layer = &run->net->layers[l];
+    const bpi_scratch *scratch = &run->space.scratch[part];
+    const size_t first = bpi_part_start(run->n, part, parts), outputs = (size_t)layer->outputs;
+    const size_t n = bpi_part_start(run->n, part + 1, parts) - first;
+    bpi_rows a = bpi_layer_inputs(run, l);
     if (n == 0)
         return;
     a = bpi_rows_from(&a, first);
-    bpi_forward_panel(bpi_kernels_of(pass->net), layer, &a, n, scratch,
-                      pass->space->a[l] + first * outputs, outputs);
-    if (pass->scale > 0)
-        bpi_errors(pass, first, n, scratch);
+    bpi_forward_panel(bpi_kernels_of(run->net), layer, &a, n, scratch,
+                      run->space.a[l] + first * outputs, outputs);
+    if (run->scale > 0)
+        bpi_errors(run, first, n, scratch);
 }
 
 /* ---- gradient and descent (B3, U) ---- */
 
 static void bpi_learn_neurons(void *context, int part, int parts)
 {
-    const bpi_pass *pass = (const bpi_pass *)context;
-    const bp_net *net = pass->net;
-    bpi_scratch *scratch = &pass->space->scratch[part];
+    const bpi_run *run = (const bpi_run *)context;
+    const bp_net *net = run->net;
+    bpi_scratch *scratch = &run->space.scratch[part];
     int l, bad = 0;
     for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        const size_t outputs = (size_t)layer->outputs;
-        const size_t first = outputs * (size_t)part / (size_t)parts;
-        const size_t last = outputs * (size_t)(part + 1) / (size_t)parts;
-        const bpi_rows a = l ? bpi_matrix(pass->space->a[l - 1], layer->inputs) : pass->x;
-        const bp_layer some = bpi_neurons(layer, first, last);
+        const size_t outputs = (size_t)net->layers[l].outputs;
+        const size_t first = bpi_part_start(outputs, part, parts);
+        const size_t last = bpi_part_start(outputs, part + 1, parts);
+        const bpi_rows a = bpi_layer_inputs(run, l);
+        const bp_layer some = bpi_neurons(&net->layers[l], first, last);
         bp_real *w = some.weights, *b = some.biases;
-        if (pass->gradient) {
-            w = pass->gradient + (w - net->parameters);
-            b = pass->gradient + (b - net->parameters);
+        if (run->gradient) {
+            w = run->gradient + (w - net->parameters);
+            b = run->gradient + (b - net->parameters);
         }
         if (first < last)
-            bad |= bpi_gradient_panel(bpi_kernels_of(net), pass->gradient ? BPI_ADD : BPI_DESCEND,
-                                      &some, pass->space->delta[l] + first, outputs, &a, pass->n,
-                                      pass->eta, scratch, w, b);
+            bad |= bpi_gradient_panel(bpi_kernels_of(net), run->gradient ? BPI_ADD : BPI_DESCEND,
+                                      &some, run->space.delta[l] + first, outputs, &a, run->n,
+                                      run->eta, scratch, w, b);
     }
     scratch->bad = bad;
 }
 
-/* Runs task for all parts and waits for them; a batch too small to gain by it is one part. */
-static void bpi_share(void (*task)(void *context, int part, int parts), bpi_pass *pass)
+/* Runs task for all parts, waits for them, and returns how many; a small batch is one part. */
+static int bpi_share(void (*task)(void *context, int part, int parts), bpi_run *run)
 {
-    const double work = (double)pass->n * (double)pass->net->parameter_count;
-    int parts = pass->space->threads;
+    const double work = (double)run->n * (double)run->net->parameter_count;
+    int parts = run->space.threads;
     if (work < 750000.0 * parts)
         parts = (int)(work / 750000.0);
     if (parts < 2)
-        task(pass, 0, 1);
+        task(run, 0, parts = 1);
     else
-        BPI_PARALLEL(parts, task, pass);
+        BPI_PARALLEL(parts, task, run);
+    return parts;
 }
 
-/* Learns from the pass; non-zero if that made a parameter not finite. */
-static int bpi_learn(bpi_pass *pass)
+/* Learns from the examples under way; non-zero if that made a parameter not finite. */
+static int bpi_learn(bpi_run *run)
 {
-    int part, bad = 0;
-    for (part = 0; part < pass->space->threads; part++)
-        pass->space->scratch[part].bad = 0;
-    bpi_share(bpi_learn_neurons, pass);
-    for (part = 0; part < pass->space->threads; part++)
-        bad |= pass->space->scratch[part].bad;
+    int parts = bpi_share(bpi_learn_neurons, run), bad = 0;
+    while (parts-- > 0)
+        bad |= run->space.scratch[parts].bad;
     return bad;
 }
 
@@ -1319,51 +1419,38 @@ static bp_real bpi_error_scale(const bp_net *net, size_t count)
 
 /* ---- examples ---- */
 
-/* Is it worth looking for zeros among n rows? Some blocks of the first and the middle one tell. */
-static int bpi_looks_sparse(const bpi_rows *rows, size_t n)
-{
-    const size_t step = (rows->stride / 64 + 1) * BPI_LANES;
-    size_t i, k, m, zeros = 0, total = 0;
-    for (i = 0; i < 2; i++) {
-        const bp_real *x = bpi_row(rows, i * (n / 2));
-        for (k = 0; k + BPI_LANES < rows->stride; k += step, total++) {
-            int others = 0; /* no branch: it could not be foreseen */
-            for (m = 0; m < BPI_LANES; m++)
-                others |= (x[k + m] < 0) | (x[k + m] > 0);
-            zeros += !others;
-        }
-    }
-    return zeros * 4 > total;
-}
-
-/* Marks the blocks of n rows that are not all zero, where that pays. */
+/* Marks the blocks of n rows that are not all zero, where that pays: where a quarter are. */
 static void bpi_mark_zeros(const bp_net *net, bpi_rows *rows, size_t n, uint8_t *marks)
 {
+    const bpi_kernels *kernels = bpi_kernels_of(net);
     const size_t blocks = bpi_blocks(rows->stride);
-    size_t i;
-    if (!marks || n < 2 || !bpi_kernels_of(net)->skips_zeros || !bpi_looks_sparse(rows, n))
+    size_t i, marked = 0;
+    if (!marks || !kernels->skips_zeros)
         return;
-    for (i = 0; i < n; i++)
-        bpi_kernels_of(net)->mark(bpi_row(rows, i), blocks, marks + i * blocks);
+    for (i = 0; i < n; i++) {
+        marked += kernels->mark(bpi_row(rows, i), blocks, marks + i * blocks);
+        if (marked * 4 > (i + 1) * blocks * 3)
+            return;
+    }
     rows->marks = marks;
 }
 
-/* Shows n examples from position first on: views into the matrices, or what fetch makes. */
-static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_space *space,
-                          int shuffled, size_t first, size_t n, bpi_rows *x, bpi_rows *y)
+/* Takes n examples from position first on: views into the matrices, or what fetch makes. */
+static bp_status bpi_view(bpi_run *run, size_t first, size_t n)
 {
+    const bp_data *data = run->data;
+    const bpi_space *space = &run->space;
     size_t *order = space->order, i;
+    run->n = n;
+    run->x = bpi_matrix(data->inputs ? data->inputs : space->inputs, bpi_inputs(run->net));
+    run->y = bpi_matrix(data->inputs ? data->targets : space->targets, bpi_outputs(run->net));
     if (data->inputs) {
-        *x = bpi_matrix(data->inputs, bpi_inputs(net));
-        *y = bpi_matrix(data->targets, bpi_outputs(net));
-        x->index = y->index = shuffled ? order : NULL;
-        *x = bpi_rows_from(x, first);
-        *y = bpi_rows_from(y, first);
+        run->x.index = run->y.index = run->shuffled ? order : NULL;
+        run->x = bpi_rows_from(&run->x, first);
+        run->y = bpi_rows_from(&run->y, first);
         return BP_OK;
     }
-    *x = bpi_matrix(space->inputs, bpi_inputs(net));
-    *y = bpi_matrix(space->targets, bpi_outputs(net));
-    if (shuffled)
+    if (run->shuffled)
         order += first;
     else
         for (i = 0; i < n; i++)
@@ -1371,13 +1458,13 @@ static bp_status bpi_view(const bp_net *net, const bp_data *data, const bpi_spac
     return data->fetch(data->user, order, n, space->inputs, space->targets);
 }
 
-/* Why a cost is not finite: is it the pass's examples? */
-static bp_status bpi_blame(const bpi_pass *pass)
+/* Why a cost is not finite: is it the examples? */
+static bp_status bpi_blame(const bpi_run *run)
 {
     size_t i;
-    for (i = 0; i < pass->n; i++)
-        if (!bpi_all_finite(bpi_row(&pass->x, i), pass->x.stride) ||
-            !bpi_all_finite(bpi_row(&pass->y, i), pass->y.stride))
+    for (i = 0; i < run->n; i++)
+        if (!bpi_all_finite(bpi_row(&run->x, i), run->x.stride) ||
+            !bpi_all_finite(bpi_row(&run->y, i), run->y.stride))
             return BP_INVALID_DATA;
     return BP_DIVERGED;
 }
@@ -1400,174 +1487,130 @@ static void bpi_shuffle(size_t *order, size_t count, uint64_t seed, uint64_t epo
 
 /* ---- the gradient of a set ---- */
 
-/* Views n examples from position first on and takes them forward and, with scale, back; adds
- * their squares to *squares. */
-static bp_status bpi_begin(bpi_pass *pass, const bp_data *data, int shuffled, size_t first,
-                           size_t n, double *squares)
+/* a^l = s(W^l a^{l-1} + b^l) for l = 1 ... L; and the errors, if they are scaled. */
+static void bpi_forward(bpi_run *run)
 {
-    const bp_net *net = pass->net;
-    const bpi_space *space = pass->space;
+    const bp_net *net = run->net;
+    const bpi_space *space = &run->space;
     const int last = net->layer_count - 1;
-    bp_status status = bpi_view(net, data, space, shuffled, first, n, &pass->x, &pass->y);
+    int l;
+    if (run->n > 1) {
+        bpi_mark_zeros(net, &run->x, run->n, space->marks);
+        for (run->layer = 0; run->layer < last; run->layer++)
+            bpi_share(bpi_forward_neurons, run);
+        bpi_share(bpi_last_layer_and_errors, run);
+        return;
+    }
+    for (l = 0; l <= last && !run->ahead; l++)
+        bpi_kernels_of(net)->forward_one(&net->layers[l],
+                                         l ? space->a[l - 1] : bpi_row(&run->x, 0),
+                                         l ? NULL : space->scratch->blocks, space->a[l],
+                                         bpi_room(&net->layers[l]));
+    if (run->scale > 0)
+        bpi_errors(run, 0, 1, space->scratch);
+}
+
+/* Takes n examples from position first on forward and, with scale, back; adds their squares. */
+static bp_status bpi_begin(bpi_run *run, size_t first, size_t n)
+{
+    const bp_net *net = run->net;
+    const size_t outputs = (size_t)bpi_outputs(net);
+    bp_status status = bpi_view(run, first, n);
     double sum = 0;
     size_t i;
     if (status != BP_OK)
         return status;
-    pass->n = n;
-    if (n == 1) {
-        bpi_forward_one_example(net, bpi_row(&pass->x, 0), space->scratch->blocks, space->a);
-        if (pass->scale > 0)
-            bpi_errors(pass, 0, 1, space->scratch);
-    } else {
-        bpi_mark_zeros(net, &pass->x, n, space->marks);
-        for (pass->layer = 0; pass->layer < last; pass->layer++)
-            bpi_share(bpi_forward_neurons, pass);
-        bpi_share(bpi_last_layer_and_errors, pass);
-    }
+    bpi_forward(run);
     for (i = 0; i < n; i++)
-        sum += bpi_squares(net, space->a[last] + i * (size_t)bpi_outputs(net),
-                           bpi_row(&pass->y, i));
-    *squares += sum;
-    return bpi_is_finite(*squares) ? BP_OK : bpi_blame(pass);
+        sum += bpi_squares(net, run->space.a[net->layer_count - 1] + i * outputs,
+                           bpi_row(&run->y, i));
+    run->squares += sum;
+    return bpi_is_finite(run->squares) ? BP_OK : bpi_blame(run);
 }
 
-static bpi_pass bpi_new_pass(const bp_net *net, const bpi_space *space, bp_real scale)
+/* The gradient of the mean cost over count examples from position first on. On failure with
+ * count <= space.rows gradient is untouched. */
+static bp_status bpi_gradient_of(bpi_run *run, size_t first, size_t count, bp_real *gradient)
 {
-    bpi_pass pass;
-    memset(&pass, 0, sizeof pass);
-    pass.net = net;
-    pass.space = space;
-    pass.scale = scale;
-    return pass;
-}
-
-/* The gradient of the mean cost over count examples from position first on; adds their
- * squares to *squares. On failure with count <= space->rows gradient is untouched. */
-static bp_status bpi_gradient_of(const bp_net *net, const bp_data *data, const bpi_space *space,
-                                 int shuffled, size_t first, size_t count, bp_real *gradient,
-                                 double *squares)
-{
-    bpi_pass pass = bpi_new_pass(net, space, bpi_error_scale(net, count));
-    size_t seen, n;
-    pass.gradient = gradient;
-    for (seen = 0; seen < count; seen += n) {
+    const size_t end = first + count;
+    size_t n;
+    run->gradient = gradient;
+    run->batch = count;
+    run->scale = bpi_error_scale(run->net, count);
+    for (; first < end; first += n) {
         bp_status status;
-        n = bpi_min(count - seen, space->rows);
-        status = bpi_begin(&pass, data, shuffled, first + seen, n, squares);
+        n = bpi_min(end - first, run->space.rows);
+        status = bpi_begin(run, first, n);
         if (status != BP_OK)
             return status;
-        if (seen == 0)
-            memset(gradient, 0, net->parameter_count * sizeof(bp_real));
-        bpi_learn(&pass);
+        if (end - first == count)
+            memset(gradient, 0, run->net->parameter_count * sizeof(bp_real));
+        bpi_learn(run);
     }
+    run->gradient = NULL;
     return BP_OK;
 }
 
 /* ---- updates of gradient descent (U) ---- */
 
-/* What bp_train carries from batch to batch. */
-typedef struct bpi_run {
-    bp_net *net;
-    const bp_data *data;
-    const bp_training *training;
-    bpi_space *space;
-    size_t batch;        /* examples an update; the last of an epoch may take fewer */
-    int ahead;           /* the next single example has gone forward already */
-    bp_real eta;
-    uint64_t last_epoch; /* the last of this call */
-} bpi_run;
-
-/* Descends upon the pass's example; with x_next, that one goes forward as the weights are passed
+/* Descends upon a single example; the next, if there is one, goes forward as the weights are passed
  * over, layer by layer. Non-zero if a parameter is not finite any more. */
-static int bpi_descend(bpi_run *run, const bp_real *x, const bp_real *x_next)
+static int bpi_descend(bpi_run *run, const bp_real *next)
 {
-    const bp_net *net = run->net;
-    bpi_space *space = run->space;
-    const bpi_kernels *kernels = bpi_kernels_of(net);
+    bpi_space *space = &run->space;
+    const bpi_kernels *kernels = bpi_kernels_of(run->net);
+    const bp_real *x = bpi_row(&run->x, 0);
     bp_real **a = space->a;
     int l, bad = 0;
-    for (l = 0; l < net->layer_count; l++) {
-        const bp_layer *layer = &net->layers[l];
-        bp_real *out = x_next ? space->next[l] : NULL;
-        const bpi_rows row = bpi_matrix(x, layer->inputs);
-        if (!kernels->descend_one)
-            bad |= bpi_gradient_panel(kernels, BPI_DESCEND, layer, space->delta[l],
-                                      (size_t)layer->outputs, &row, 1, run->eta, space->scratch,
-                                      layer->weights, layer->biases);
-        else
-            bad |= kernels->descend_one(layer, space->delta[l], x, run->eta,
-                                                l ? NULL : space->scratch->blocks, x_next, out,
-                                                bpi_room(layer, 1));
+    for (l = 0; l < run->net->layer_count; l++) {
+        const bp_layer *layer = &run->net->layers[l];
+        bp_real *out = next ? space->next[l] : NULL;
+        bad |= kernels->descend_one(layer, space->delta[l], x, run->eta,
+                                    l ? NULL : space->scratch->blocks, next, out,
+                                    bpi_room(layer));
         x = a[l];
-        x_next = out;
+        next = out;
     }
-    run->ahead = x_next != NULL;
-    if (run->ahead) {
+    run->ahead = next != NULL;
+    if (next) {
         space->a = space->next;
         space->next = a;
     }
     return bad;
 }
 
-/* Examples first ... end-1 one by one, each with its update; adds their squares. */
-static bp_status bpi_stochastic(bpi_run *run, size_t first, size_t end, double *squares)
+/* One update from n examples. */
+static bp_status bpi_step(bpi_run *run, size_t first, size_t n)
 {
     const bp_net *net = run->net;
-    const bp_data *data = run->data;
-    const int shuffled = !run->training->in_order, last = net->layer_count - 1;
-    bpi_pass pass = bpi_new_pass(net, run->space, bpi_error_scale(net, 1));
-    for (; first < end; first++) {
-        const bp_real *next = NULL;
-        bp_status status;
-        if (run->ahead) {
-            bpi_view(net, data, run->space, shuffled, first, 1, &pass.x, &pass.y);
-            pass.n = 1;
-            bpi_errors(&pass, 0, 1, run->space->scratch);
-            *squares += bpi_squares(net, run->space->a[last], bpi_row(&pass.y, 0));
-            status = bpi_is_finite(*squares) ? BP_OK : bpi_blame(&pass);
-        } else {
-            status = bpi_begin(&pass, data, shuffled, first, 1, squares);
-        }
-        if (status != BP_OK)
-            return status;
-        if (run->space->next && first + 1 < data->count && bpi_kernels_of(net)->descend_one)
-            next = bpi_row(&pass.x, 1);
-        if (bpi_descend(run, bpi_row(&pass.x, 0), next))
-            return BP_DIVERGED;
-    }
-    return BP_OK;
-}
-
-/* One update from n examples. */
-static bp_status bpi_step(bpi_run *run, size_t first, size_t n, double *squares)
-{
-    bp_net *net = run->net;
-    const bpi_space *space = run->space;
-    const int shuffled = !run->training->in_order;
-    bpi_pass pass;
+    const bpi_kernels *kernels = bpi_kernels_of(net);
     bp_status status;
-    if (n > space->rows) {
-        status = bpi_gradient_of(net, run->data, space, shuffled, first, n, space->gradient,
-                                 squares);
+    int bad;
+    if (n > run->space.rows) {
+        status = bpi_gradient_of(run, first, n, run->space.gradient);
         if (status != BP_OK)
             return status;
-        return bpi_update(bpi_kernels_of(net), net->parameters, space->gradient,
-                          net->parameter_count, run->eta) ? BP_DIVERGED : BP_OK;
+        bad = kernels->update(net->parameters, run->space.gradient, net->parameter_count, run->eta);
+        return bad ? BP_DIVERGED : BP_OK;
     }
-    if (n == 1)
-        return bpi_stochastic(run, first, first + 1, squares);
-    pass = bpi_new_pass(net, space, bpi_error_scale(net, n));
-    pass.eta = run->eta;
-    status = bpi_begin(&pass, run->data, shuffled, first, n, squares);
+    if (run->batch != n)
+        run->scale = bpi_error_scale(net, n);
+    run->batch = n;
+    status = bpi_begin(run, first, n);
     if (status != BP_OK)
         return status;
-    return bpi_learn(&pass) ? BP_DIVERGED : BP_OK;
+    if (n == 1 && kernels->descend_one)
+        bad = bpi_descend(run, run->space.next && first + 1 < run->data->count
+                                   ? bpi_row(&run->x, 1) : NULL);
+    else
+        bad = bpi_learn(run);
+    return bad ? BP_DIVERGED : BP_OK;
 }
 
 /* ---- training ---- */
 
 /* Tells the callback; non-zero if it wants to stop. */
-static int bpi_report(const bpi_run *run, size_t seen, double squares)
+static int bpi_report(const bpi_run *run, size_t seen)
 {
     const bp_training *training = run->training;
     bp_progress progress;
@@ -1577,38 +1620,36 @@ static int bpi_report(const bpi_run *run, size_t seen, double squares)
     progress.epochs = run->last_epoch;
     progress.seen = seen;
     progress.count = run->data->count;
-    progress.cost = bpi_mean_cost(run->net, squares, seen);
+    progress.cost = bpi_mean_cost(run->net, run->squares, seen);
     progress.net = run->net;
     return training->on_progress(training->user, &progress);
 }
 
-static bp_status bpi_epoch(bpi_run *run)
+static bp_status bpi_epoch(bpi_run *run, bp_net *net)
 {
     const bp_training *training = run->training;
-    size_t count = run->data->count, every = training->report_every, seen = 0;
+    const size_t count = run->data->count, every = training->report_every;
+    const size_t batch = training->batch_size ? training->batch_size : count;
+    size_t seen = 0, n, due = every;
     double squares = 0;
-    if (!training->in_order)
-        bpi_shuffle(run->space->order, count, training->seed, run->net->epochs_trained);
-    while (seen < count) {
-        const size_t before = seen;
-        size_t n = bpi_min(run->batch, count - seen);
+    if (run->shuffled)
+        bpi_shuffle(run->space.order, count, training->seed, net->epochs_trained);
+    for (; seen < count; seen += n) {
         bp_status status;
-        if (run->batch == 1) {
-            /* many steps, up to where a report is due */
-            n = every ? bpi_min(count - seen, every - seen % every) : count - seen;
-            status = bpi_stochastic(run, seen, seen + n, &squares);
-        } else {
-            double batch_squares = 0;
-            status = bpi_step(run, seen, n, &batch_squares);
-            squares += batch_squares;
-        }
+        n = bpi_min(batch, count - seen);
+        run->squares = 0;
+        status = bpi_step(run, seen, n);
         if (status != BP_OK)
             return status;
-        seen += n;
-        if (seen == count)
-            run->net->epochs_trained++;
-        if ((seen == count || (every && seen / every > before / every)) &&
-            bpi_report(run, seen, squares))
+        squares += run->squares;
+        run->squares = squares;
+        if (seen + n == count)
+            net->epochs_trained++;
+        else if (!every || seen + n < due)
+            continue;
+        else
+            due = ((seen + n) / every + 1) * every;
+        if (bpi_report(run, seen + n))
             return BP_STOPPED;
     }
     return BP_OK;
@@ -1617,65 +1658,57 @@ static bp_status bpi_epoch(bpi_run *run)
 BPI_API bp_status bp_train_in(bp_net *net, const bp_data *data, const bp_training *training,
                               void *workspace, size_t size)
 {
-    bpi_space space;
     bpi_run run;
     bp_status status;
     int epoch;
     if (!bpi_training_is_valid(training))
         return BP_INVALID_ARGUMENT;
-    status = bpi_space_open(&space, net, data, training, workspace, size);
+    status = bpi_open(&run, net, data, training, workspace, size);
     if (status != BP_OK)
         return status;
-    run.net = net;
-    run.data = data;
-    run.training = training;
-    run.space = &space;
-    run.batch = training->batch_size ? training->batch_size : data->count;
-    run.ahead = 0;
     run.eta = (bp_real)training->learning_rate;
     run.last_epoch = net->epochs_trained + (uint64_t)training->epochs;
     for (epoch = 0; epoch < training->epochs && status == BP_OK; epoch++)
-        status = bpi_epoch(&run);
+        status = bpi_epoch(&run, net);
     return status;
 }
 
 BPI_API void bp_update(bp_net *net, const bp_real *gradient, double learning_rate)
 {
     if (net && gradient)
-        bpi_update(bpi_kernels_of(net), net->parameters, gradient, net->parameter_count,
-                   (bp_real)learning_rate);
+        bpi_kernels_of(net)->update(net->parameters, gradient, net->parameter_count,
+                                    (bp_real)learning_rate);
 }
 
 BPI_API bp_status bp_gradient_in(const bp_net *net, const bp_data *data, bp_real *gradient,
                                  double *cost, void *workspace, size_t size)
 {
-    bpi_space space;
+    bpi_run run;
     bp_status status;
-    double squares = 0;
+    bp_real *sum;
     if (!gradient)
         return BP_INVALID_ARGUMENT;
-    status = bpi_space_open(&space, net, data, NULL, workspace, size);
+    status = bpi_open(&run, net, data, NULL, workspace, size);
     if (status != BP_OK)
         return status;
     /* A failure after the first rows must not be seen in gradient: sum beside it. */
-    status = bpi_gradient_of(net, data, &space, 0, 0, data->count,
-                             space.gradient ? space.gradient : gradient, &squares);
+    sum = run.space.gradient ? run.space.gradient : gradient;
+    status = bpi_gradient_of(&run, 0, data->count, sum);
     if (status != BP_OK)
         return status;
-    if (space.gradient)
-        memcpy(gradient, space.gradient, net->parameter_count * sizeof(bp_real));
+    if (sum != gradient)
+        memcpy(gradient, sum, net->parameter_count * sizeof(bp_real));
     if (cost)
-        *cost = bpi_mean_cost(net, squares, data->count);
+        *cost = bpi_mean_cost(net, run.squares, data->count);
     return BP_OK;
 }
 
 /* ---- prediction and evaluation ---- */
 
-/* What a prediction of so many rows works in: the activations of hidden layers alternate between
- * two buffers. */
+/* What a prediction works in: the activations of hidden layers alternate between two buffers. */
 typedef struct bpi_predict_space {
     bpi_scratch scratch;
-    bp_real *buffer[2];
+    bp_real *even, *odd;
     uint8_t *marks;
 } bpi_predict_space;
 
@@ -1684,12 +1717,18 @@ static void bpi_predict_place(bpi_predict_space *space, bpi_arena *arena, const 
 {
     /* whole vectors may be stored where there is one row */
     const size_t width = ((size_t)net->widest + BPI_LANES - 1) / BPI_LANES * BPI_LANES;
-    bpi_scratch_place(&space->scratch, arena, net, rows);
-    space->buffer[0] = (bp_real *)bpi_take(arena, rows, width * sizeof(bp_real));
-    space->buffer[1] = (bp_real *)bpi_take(arena, rows, width * sizeof(bp_real));
+    const size_t blocks = bpi_lists_zeros(net) ? bpi_blocks((size_t)bpi_inputs(net)) : 0;
     space->marks = NULL;
-    if (rows > 1 && bpi_lists_zeros(net))
-        space->marks = (uint8_t *)bpi_take(arena, rows, bpi_blocks((size_t)bpi_inputs(net)));
+    space->scratch.blocks = NULL;
+    space->even = (bp_real *)bpi_take(arena, rows, 2 * width * sizeof(bp_real));
+    space->odd = space->even ? space->even + rows * width : NULL;
+    if (rows > 1) {
+        bpi_scratch_place(&space->scratch, arena, net, rows);
+        if (blocks)
+            space->marks = (uint8_t *)bpi_take(arena, rows, blocks);
+    } else if (blocks) {
+        space->scratch.blocks = (uint32_t *)bpi_take(arena, blocks, sizeof(uint32_t));
+    }
 }
 
 /* Bytes to predict with that many rows (at most BPI_ROWS) at once; 0 if they overflow. */
@@ -1701,43 +1740,51 @@ static size_t bpi_predict_size(const bp_net *net, size_t rows)
     return arena.used;
 }
 
-/* One example; blocks is room for a list (see bpi_scratch). */
+BPI_API size_t bp_workspace_size(const bp_net *net, const bp_data *data,
+                                 const bp_training *training)
+{
+    bpi_arena arena = bpi_arena_at(NULL, (size_t)-1);
+    bpi_space space;
+    if (!net || (data && !bpi_data_is_valid(data)) ||
+        (training && (!data || !bpi_training_is_valid(training))))
+        return 0;
+    if (!data)
+        return bpi_predict_size(net, 1);
+    bpi_space_place(&space, &arena, net, data, training);
+    return arena.used;
+}
+
 static void bpi_predict_one(const bp_net *net, const bp_real *a, bp_real *outputs,
-                            uint32_t *blocks, bp_real *even, bp_real *odd)
+                            const bpi_predict_space *space)
 {
     const bpi_kernels *kernels = bpi_kernels_of(net);
     const bp_layer *layer = net->layers, *last = layer + net->layer_count - 1;
+    uint32_t *blocks = space->scratch.blocks;
+    bp_real *out = space->even, *other = space->odd, *swapped;
     for (; layer < last; layer++) {
-        bp_real *out = even;
-        kernels->forward_one(layer, a, blocks, out, bpi_room(layer, 1));
-        even = odd;
-        odd = out;
-        a = out;
+        kernels->forward_one(layer, a, blocks, out, bpi_room(layer));
         blocks = NULL;
+        a = swapped = out;
+        out = other;
+        other = swapped;
     }
     kernels->forward_one(last, a, blocks, outputs, (size_t)last->outputs);
 }
 
 /* n examples, as many as the space is for. */
-static bp_status bpi_predict(const bp_net *net, const bp_real *inputs, size_t n,
-                             bp_real *outputs, const bpi_predict_space *space)
+static void bpi_predict_rows(const bp_net *net, const bp_real *inputs, size_t n, bp_real *outputs,
+                             const bpi_predict_space *space)
 {
     bpi_rows a = bpi_matrix(inputs, bpi_inputs(net));
-    int l, last = net->layer_count - 1;
-    if (n == 1 || BPI_PREDICTED == 1) {
-        bpi_predict_one(net, inputs, outputs, space->scratch.blocks, space->buffer[0],
-                        space->buffer[1]);
-        return BP_OK;
-    }
+    int l;
     bpi_mark_zeros(net, &a, n, space->marks);
-    for (l = 0; l <= last; l++) {
+    for (l = 0; l < net->layer_count; l++) {
         const bp_layer *layer = &net->layers[l];
-        bp_real *out = l == last ? outputs : space->buffer[l & 1];
+        bp_real *out = l == net->layer_count - 1 ? outputs : l & 1 ? space->odd : space->even;
         bpi_forward_panel(bpi_kernels_of(net), layer, &a, n, &space->scratch, out,
                           (size_t)layer->outputs);
         a = bpi_matrix(out, layer->outputs);
     }
-    return BP_OK;
 }
 
 BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t count,
@@ -1760,7 +1807,10 @@ BPI_API bp_status bp_predict_in(const bp_net *net, const bp_real *inputs, size_t
     }
     for (; count; count -= n) {
         n = bpi_min(count, rows);
-        bpi_predict(net, inputs, n, outputs, &space);
+        if (n == 1 || BPI_PREDICTED == 1)
+            bpi_predict_one(net, inputs, outputs, &space);
+        else
+            bpi_predict_rows(net, inputs, n, outputs, &space);
         inputs += n * (size_t)bpi_inputs(net);
         outputs += n * (size_t)bpi_outputs(net);
     }
@@ -1779,37 +1829,33 @@ static int bpi_argmax(const bp_real *x, int n)
 
 static int bpi_is_correct(const bp_real *a, const bp_real *y, int outputs)
 {
-    const bp_real half = (bp_real)0.5;
     if (outputs == 1)
-        return (a[0] >= half) == (y[0] >= half);
+        return (2 * a[0] >= 1) == (2 * y[0] >= 1);
     return bpi_argmax(a, outputs) == bpi_argmax(y, outputs);
 }
 
 BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_evaluation *result,
                                  void *workspace, size_t size)
 {
-    bpi_space space;
-    bpi_pass pass;
+    bpi_run run;
     bp_status status;
     size_t seen, n, i, correct = 0;
-    double squares = 0;
     if (!result)
         return BP_INVALID_ARGUMENT;
-    status = bpi_space_open(&space, net, data, NULL, workspace, size);
+    status = bpi_open(&run, net, data, NULL, workspace, size);
     if (status != BP_OK)
         return status;
-    pass = bpi_new_pass(net, &space, 0);
     for (seen = 0; seen < data->count; seen += n) {
         const int outputs = bpi_outputs(net);
-        const bp_real *a = space.a[net->layer_count - 1];
-        n = bpi_min(data->count - seen, space.rows);
-        status = bpi_begin(&pass, data, 0, seen, n, &squares);
+        const bp_real *a = run.space.a[net->layer_count - 1];
+        n = bpi_min(data->count - seen, run.space.rows);
+        status = bpi_begin(&run, seen, n);
         if (status != BP_OK)
             return status;
         for (i = 0; i < n; i++, a += outputs)
-            correct += (size_t)bpi_is_correct(a, bpi_row(&pass.y, i), outputs);
+            correct += (size_t)bpi_is_correct(a, bpi_row(&run.y, i), outputs);
     }
-    result->cost = bpi_mean_cost(net, squares, data->count);
+    result->cost = bpi_mean_cost(net, run.squares, data->count);
     result->correct = correct;
     result->count = data->count;
     return BP_OK;
@@ -1817,40 +1863,25 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
 
 /* ---- the same with memory allocated for the call ---- */
 
-/* In a workspace on the stack, if it suffices. Apart from bp_predict, whose shortest way would have
- * all that this takes to set up. */
-static BPI_NOINLINE bp_status bpi_predict_anyhow(const bp_net *net, const bp_real *inputs,
-                                                    size_t count, bp_real *outputs)
-{
-    unsigned char stack[BPI_STACK];
-    const size_t size = bpi_predict_size(net, bpi_min(count, BPI_ROWS));
-    const size_t some = bpi_predict_size(net, bpi_min(count, 32));
-    void *workspace;
-    bp_status status;
-    if (some && some <= sizeof stack)
-        return bp_predict_in(net, inputs, count, outputs, stack, sizeof stack);
-    workspace = bpi_allocate(size);
-    if (!workspace)
-        return BP_OUT_OF_MEMORY;
-    status = bp_predict_in(net, inputs, count, outputs, workspace, size);
-    BACKPROP_FREE(workspace);
-    return status;
-}
-
-/* A small network, for one example, in memory on the stack. */
+/* In a workspace on the stack, if that suffices for one example, or else for some at a time. */
 BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
                              bp_real *outputs)
 {
-    enum { BPI_WIDTH = BPI_STACK / 3 / (int)sizeof(bp_real) / 8 * 8, BPI_BLOCKS = BPI_STACK / 12 };
-    if (!net || !inputs || !count || !outputs)
+    unsigned char stack[BPI_STACK];
+    bp_status status = BP_OUT_OF_MEMORY;
+    void *workspace;
+    size_t size;
+    if (!net || !count)
         return BP_INVALID_ARGUMENT;
-    if (count == 1 && net->widest <= BPI_WIDTH && bpi_inputs(net) / BPI_LANES <= BPI_BLOCKS) {
-        bp_real hidden[2][BPI_WIDTH];
-        uint32_t blocks[BPI_BLOCKS];
-        bpi_predict_one(net, inputs, outputs, blocks, hidden[0], hidden[1]);
-        return BP_OK;
-    }
-    return bpi_predict_anyhow(net, inputs, count, outputs);
+    if (count == 1 || bpi_predict_size(net, bpi_min(count, 32)) <= sizeof stack)
+        status = bp_predict_in(net, inputs, count, outputs, stack, sizeof stack);
+    if (status != BP_OUT_OF_MEMORY)
+        return status;
+    size = bpi_predict_size(net, bpi_min(count, BPI_ROWS));
+    workspace = bpi_allocate(size);
+    status = bp_predict_in(net, inputs, count, outputs, workspace, workspace ? size : 0);
+    bpi_release(workspace);
+    return status;
 }
 
 /* These allocate; what bp_workspace_size finds invalid, the call itself will find too. */
@@ -1909,9 +1940,11 @@ static bp_status bpi_difference(bp_net *net, const bp_data *data, bp_real *p, do
     return BP_OK;
 }
 
-static double bpi_magnitude(double x)
+/* The larger of a and |x|, which may be no number. */
+static double bpi_larger(double a, double x)
 {
-    return x < 0 ? -x : x;
+    const double magnitude = x < 0 ? -x : x;
+    return magnitude <= a ? a : magnitude;
 }
 
 BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
@@ -1931,16 +1964,13 @@ BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
         memset(gradient, 0, net->parameter_count * sizeof(bp_real));
     status = copy && gradient ? bp_gradient(net, data, gradient, NULL) : BP_OUT_OF_MEMORY;
     for (i = 0; status == BP_OK && i < net->parameter_count; i++)
-        if (bpi_magnitude((double)gradient[i]) / 100 > least)
-            least = bpi_magnitude((double)gradient[i]) / 100;
+        least = bpi_larger(least, (double)gradient[i] / 100);
     for (i = 0; status == BP_OK && i < net->parameter_count; i++) {
-        double slope = 0, scale = bpi_magnitude((double)gradient[i]), error;
+        double slope = 0, scale, error;
         status = bpi_difference(copy, data, &copy->parameters[i], &slope);
-        scale = bpi_magnitude(slope) > scale ? bpi_magnitude(slope) : scale;
-        scale = least > scale ? least : scale;
-        error = scale > 0 ? bpi_magnitude(slope - (double)gradient[i]) / scale : 0;
-        if (!(error <= worst))
-            worst = error;
+        scale = bpi_larger(bpi_larger(least, slope), (double)gradient[i]);
+        error = scale > 0 ? (slope - (double)gradient[i]) / scale : 0;
+        worst = bpi_larger(worst, error);
     }
     if (status == BP_OK)
         *worst_relative_error = worst;
@@ -1951,11 +1981,7 @@ BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
 
 /* ---- files: to and from bytes ---- */
 
-enum {
-    BPI_VERSION = 1,
-    BPI_HEADER = 36, /* bytes before the layers */
-    BPI_CHECKSUM = 8
-};
+enum { BPI_VERSION = 1, BPI_HEADER = 36 /* bytes before the layers */, BPI_CHECKSUM = 8 };
 
 static const char bpi_magic[8] = { 'b', 'a', 'c', 'k', 'p', 'r', 'o', 'p' };
 
@@ -2116,22 +2142,18 @@ BPI_API bp_status bp_decode(bp_net **net, const void *bytes, size_t size)
 
 /* ---- files: a network as C source ---- */
 
-/* The source, @ standing for the name: bpi_fma, bpi_sigmoid and bpi_dot once more, in the same
- * order of operations. */
+/* The source, @ standing for the name: F1 and F2 once more, in the same order of operations. */
 static const char *const bpi_export_head =
     "/* A feedforward network, written by backprop.h " BACKPROP_VERSION ".\n"
     " *     void @(const " BPI_REAL_NAME " *inputs, " BPI_REAL_NAME " *outputs);\n"
     " * needs no library and no header; it may run on any number of threads at once. */\n"
     "#include <stddef.h>\n"
     "#include <stdint.h>\n"
-    "\n"
-    "typedef " BPI_REAL_NAME " @_real;\n";
+    "\ntypedef " BPI_REAL_NAME " @_real;\n";
 
-/* For a network that has been computing without fused multiply-add: the product is stored, so
- * that no compiler fuses it. */
+/* For a network that computes without fused multiply-add: no compiler fuses a stored product. */
 static const char *const bpi_export_unfused =
-    "\n"
-    "static @_real @_fma(@_real a, @_real b, @_real c)\n"
+    "\nstatic @_real @_fma(@_real a, @_real b, @_real c)\n"
     "{\n"
     "    volatile @_real product = a * b;\n"
     "    return product + c;\n"
@@ -2139,16 +2161,14 @@ static const char *const bpi_export_unfused =
 
 static const char *const bpi_export_fused =
     "\n"
-#ifdef BACKPROP_DOUBLE
-    "#define @_BUILTIN __builtin_fma\n"
-#else
-    "#define @_BUILTIN __builtin_fmaf\n"
-#endif
     "#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || \\\n"
     "    defined(__powerpc64__) || defined(__s390x__) || defined(__riscv_flen)\n"
-    "static @_real @_fma(@_real a, @_real b, @_real c) { return @_BUILTIN(a, b, c); }\n"
+    "static @_real @_fma(@_real a, @_real b, @_real c)\n"
+    "{\n"
+    "    return __builtin_fma" BPI_REAL_SUFFIX "(a, b, c);\n"
+    "}\n"
     "#else\n"
-    "/* x + y rounded to odd: what is lost leaves a last bit set, for a later rounding to see. */\n"
+    "/* x + y rounded to odd */\n"
     "static double @_odd_sum(double x, double y)\n"
     "{\n"
     "    union { double sum; uint64_t bits; } u;\n"
@@ -2160,8 +2180,7 @@ static const char *const bpi_export_fused =
     "        u.bits += (lost > 0) == (u.sum > 0) ? 1 : (uint64_t)-1;\n"
     "    return u.sum;\n"
     "}\n"
-    "\n"
-    "/* a*b + c rounded once, without an instruction for it */\n"
+    "\n/* a*b + c rounded once, without an instruction for it */\n"
 #ifdef BACKPROP_DOUBLE
     "static double @_fma(double a, double b, double c)\n"
     "{\n"
@@ -2193,51 +2212,37 @@ static const char *const bpi_export_fused =
 #endif
     "#endif\n";
 
+#define BPI_PAIR_TEXT(odd, even) "@_fma(" BPI_STRING(odd) ", f, " BPI_STRING(even) ")"
 static const char *const bpi_export_sigmoid =
-    "\n"
+    "\ntypedef int" BPI_STRING(BPI_BITS) "_t @_bits;\n"
+    "enum { @_LANES = 256 / " BPI_STRING(BPI_BITS) ", @_DIGITS = " BPI_STRING(BPI_MANTISSA_BITS)
+    " + 1, @_BIAS = " BPI_STRING(BPI_EXPONENT_BIAS) " };\n"
+    "static const @_real @_highest = " BPI_STRING(BPI_SIGMOID_HIGHEST) ", @_lowest = "
+    BPI_STRING(BPI_SIGMOID_LOWEST) ", @_zero = " BPI_STRING(BPI_SIGMOID_ZERO) ";\n"
+    "static const @_real @_log2_e = " BPI_STRING(BPI_LOG2_E) ";\n"
+    "static const @_real @_ln2_high = " BPI_STRING(BPI_LN2_HIGH) ", @_ln2_low = "
+    BPI_STRING(BPI_LN2_LOW) ";\n"
+    "\n/* (e^f - 1 - f) / f^2 */\n"
+    "static @_real @_tail(@_real f)\n"
+    "{\n"
+    "    const @_real f2 = f * f, r2 = " BPI_PAIR_TEXT(BPI_E3, BPI_E2) ";\n"
+    "    const @_real r4 = " BPI_PAIR_TEXT(BPI_E5, BPI_E4) ";\n"
 #ifdef BACKPROP_DOUBLE
-    "typedef int64_t @_bits;\n"
-    "enum { @_LANES = 4, @_DIGITS = 53, @_BIAS = 1023 };\n"
-    "static const @_real @_highest = 50, @_lowest = -708, @_zero = -760;\n"
-    "static const @_real @_log2_e = 1.4426950408889634;\n"
-    "static const @_real @_ln2_high = 6.93147180369123816490e-01;\n"
-    "static const @_real @_ln2_low = 1.90821492927058770002e-10;\n"
-    "\n"
-    "/* (e^f - 1 - f) / f^2 */\n"
-    "static @_real @_tail(@_real f)\n"
-    "{\n"
-    "    const @_real f2 = f * f, f4 = f2 * f2;\n"
-    "    const @_real r2 = @_fma(0.16666666666666413, f, 0.50000000000000111);\n"
-    "    const @_real r4 = @_fma(0.0083333333334948047, f, 0.041666666666529878);\n"
-    "    const @_real r6 = @_fma(0.00019841269506038332, f, 0.0013888888943715753);\n"
-    "    const @_real r8 = @_fma(2.7557586667326862e-06, f, 2.480149300037011e-05);\n"
-    "    const @_real r10 = @_fma(2.5000029998579918e-08, f, 2.7630286607595988e-07);\n"
+    "    const @_real f4 = f2 * f2, r6 = " BPI_PAIR_TEXT(BPI_E7, BPI_E6) ";\n"
+    "    const @_real r8 = " BPI_PAIR_TEXT(BPI_E9, BPI_E8) ";\n"
+    "    const @_real r10 = " BPI_PAIR_TEXT(BPI_E11, BPI_E10) ";\n"
     "    return @_fma(@_fma(r10, f4, @_fma(r8, f2, r6)), f4, @_fma(r4, f2, r2));\n"
-    "}\n"
 #else
-    "typedef int32_t @_bits;\n"
-    "enum { @_LANES = 8, @_DIGITS = 24, @_BIAS = 127 };\n"
-    "static const @_real @_highest = 40, @_lowest = -87, @_zero = -110;\n"
-    "static const @_real @_log2_e = 1.44269504f;\n"
-    "static const @_real @_ln2_high = 0.693359375f, @_ln2_low = -2.12194440e-4f;\n"
-    "\n"
-    "/* (e^f - 1 - f) / f^2 */\n"
-    "static @_real @_tail(@_real f)\n"
-    "{\n"
-    "    const @_real f2 = f * f, r2 = @_fma(0.166665198f, f, 0.499999934f);\n"
-    "    const @_real r4 = @_fma(0.00836881704f, f, 0.0416683978f);\n"
-    "    return @_fma(@_fma(0.00138143879f, f2, r4), f2, r2);\n"
-    "}\n"
+    "    return @_fma(@_fma(" BPI_STRING(BPI_E6) ", f2, r4), f2, r2);\n"
 #endif
-    "\n"
-    "static @_real @_power_of_2(int n)\n"
+    "}\n"
+    "\nstatic @_real @_power_of_2(int n)\n"
     "{\n"
     "    union { @_bits bits; @_real x; } u;\n"
     "    u.bits = (@_bits)(n + @_BIAS) << (@_DIGITS - 1);\n"
     "    return u.x;\n"
     "}\n"
-    "\n"
-    "/* 1 / (1 + e^-z) */\n"
+    "\n/* 1 / (1 + e^-z) */\n"
     "static @_real @_sigmoid(@_real z)\n"
     "{\n"
     "    const @_real rounder = 3 * @_power_of_2(@_DIGITS - 2);\n"
@@ -2260,13 +2265,11 @@ static const char *const bpi_export_sigmoid =
     "}\n";
 
 static const char *const bpi_export_predict =
-    "\n"
-    "#ifdef __cplusplus\n"
+    "\n#ifdef __cplusplus\n"
     "extern \"C\"\n"
     "#endif\n"
     "void @(const @_real *inputs, @_real *outputs);\n"
-    "\n"
-    "/* out = sigmoid(W a + b) layer by layer, summed in lanes that are then added in halves */\n"
+    "\n/* out = sigmoid(W a + b) layer by layer, summed in lanes that are then added in halves */\n"
     "void @(const @_real *inputs, @_real *outputs)\n"
     "{\n"
     "    @_real hidden[@_HIDDEN], lane[@_LANES], *out = hidden;\n"
@@ -2306,17 +2309,15 @@ static void bpi_export_text(FILE *file, const char *text, const char *name)
  * the locale puts for the point is put right. */
 static void bpi_export_real(FILE *file, bp_real x)
 {
-    const int is_float = sizeof(bp_real) == sizeof(float);
     char text[64], *p;
     int point = 0;
-    sprintf(text, "%.*e", is_float ? 8 : 16, (double)x);
+    sprintf(text, "%.*e", sizeof(bp_real) == sizeof(float) ? 8 : 16, (double)x);
     for (p = text; *p; p++)
         if (strchr("-+0123456789e", *p))
             putc(*p, file);
         else if (!point++)
             putc('.', file);
-    if (is_float)
-        putc('f', file);
+    fputs(BPI_REAL_SUFFIX, file);
 }
 
 /* The whole file; 0 if it could not be written. */
@@ -2334,8 +2335,8 @@ static int bpi_export_net(FILE *file, const bp_net *net, const char *name)
     }
     fprintf(file, " };\nenum { %s_LAYERS = %d, %s_HIDDEN = %lu };\n", name, net->layer_count, name,
             (unsigned long)hidden);
-    bpi_export_text(file, "\n/* W b of one layer after the other */\n", name);
-    bpi_export_text(file, "static const @_real @_parameters[] = {", name);
+    bpi_export_text(file, "\n/* W b of one layer after the other */\n"
+                          "static const @_real @_parameters[] = {", name);
     for (i = 0; i < net->parameter_count; i++) {
         fputs(i % 6 ? ", " : i ? ",\n    " : "\n    ", file);
         bpi_export_real(file, net->parameters[i]);
@@ -2355,12 +2356,9 @@ static int bpi_is_identifier(const char *name)
         "inline int long register restrict return short signed sizeof static struct switch typedef "
         "union unsigned void volatile while main _Bool _Complex _Imaginary ";
     const size_t length = strlen(name);
-    const char *p, *found;
-    if (length == 0 || (*name >= '0' && *name <= '9'))
+    const char *found;
+    if (length == 0 || (*name >= '0' && *name <= '9') || strspn(name, letters) != length)
         return 0;
-    for (p = name; *p; p++)
-        if (!strchr(letters, *p))
-            return 0;
     for (found = strstr(keywords, name); found; found = strstr(found + 1, name))
         if (found[-1] == ' ' && found[length] == ' ')
             return 0;
@@ -2388,28 +2386,24 @@ static int bpi_replace(const char *from, const char *to)
 #endif
 }
 
-/* Writes a file of size bytes, or, where bytes is NULL, the network as C source under a name. It
- * is made beside its place and put there last; if anything fails, it goes and what was at path
- * stays. */
+/* Writes a file of size bytes, or, where bytes is NULL, the network as C source under a name: made
+ * beside its place and put there last; if anything fails, it goes and what was at path stays. */
 static bp_status bpi_write_file(const char *path, const void *bytes, size_t size,
                                 const bp_net *net, const char *name)
 {
-    const size_t length = strlen(path);
-    char *temporary = (char *)BACKPROP_MALLOC(length + sizeof ".tmp");
+    char *temporary = (char *)BACKPROP_MALLOC(strlen(path) + sizeof ".tmp");
     int good = 0;
     FILE *file;
     if (!temporary)
         return BP_OUT_OF_MEMORY;
-    memcpy(temporary, path, length);
-    memcpy(temporary + length, ".tmp", sizeof ".tmp");
+    sprintf(temporary, "%s.tmp", path);
     file = fopen(temporary, "wb");
     if (file) {
         if (bytes)
             good = fwrite(bytes, 1, size, file) == size;
         else
             good = bpi_export_net(file, net, name);
-        good = fclose(file) == 0 && good;
-        good = good && bpi_replace(temporary, path);
+        good = fclose(file) == 0 && good && bpi_replace(temporary, path);
         if (!good)
             remove(temporary);
     }
@@ -2533,196 +2527,32 @@ BPI_API const char *bp_status_string(bp_status status)
  *
  * Where to find things:
  *
- *     arithmetic without vectors   bpi_fma, bpi_sigmoid
- *     panels (drivers of tiles)    bpi_forward_panel, bpi_axpy_panel
+ *     panels (drivers of tiles)    bpi_forward_panel, bpi_axpy_panel; bpi_hidden_error and
+ *                                  bpi_gradient_panel set it up
  *     instruction sets             bpi_find_kernels, bpi_has, BPI_PASS
- *     operations of a set          bpi_vload ... bpi_vfold, below "operations"
- *     sigmoid in vectors           bpi_vsigmoid
+ *     operations of a set          BPI_ADD ... BPI_EXCEEDS, bpi_vfold, below "operations"
+ *     sigmoid                      bpi_vsigmoid
  *     lists of blocks not zero     bpi_list_blocks, bpi_mark
  *     forward product              bpi_dot_tile, bpi_dot_columns, bpi_dot; bpi_dot_narrow
  *     one example                  bpi_forward_one, bpi_ger_dot, bpi_descend_one
  *     sums of rows                 bpi_axpy_tile, bpi_axpy_columns, bpi_axpy
- *     element by element           bpi_activate, bpi_output_error
+ *     element by element           bpi_activate, bpi_output_error, bpi_update
  *
  * To add an instruction set: write its operations, give it a number (BPI_PASS_...), and a line in
- * bpi_find_kernels. To change the height of a tile: BPI_MR, BPI_AXPY_MR beside its operations. */
+ * bpi_find_kernels. To change the height of a tile: BPI_MR, BPI_AXPY_MR beside those numbers. */
 
 /* Numbers that decide about speed, never about bits. */
 enum {
     /* bytes of a core's second cache, the least of today's processors */
     BPI_L2 = 1024 * 1024,
-    /* bytes of weights that meet one tile of examples after the other: a quarter of it */
-    BPI_GROUP = BPI_L2 / 4,
-    /* bytes of rows that meet one tile of sums after the other, likewise */
+    /* bytes of weights, or of rows, that meet one tile after the other: a quarter of it */
     BPI_CHUNK = BPI_L2 / 4,
     /* bytes that rows may lie apart before a first cache of 8 ways holds too few of them */
     BPI_SPREAD = 32 * 1024,
-    /* rows of weights summed up at a time for hidden errors: few enough to be read side by side */
-    BPI_TERMS = 64,
     /* inputs, and neurons, from which on a list of the blocks that are not zero pays for itself */
     BPI_LISTED_INPUTS = 128,
     BPI_LISTED_NEURONS = 16
 };
-
-/* Does the compiler turn bpi_fma into one instruction on this target? */
-#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                     \
-    defined(__powerpc64__) || defined(__s390x__) || defined(__riscv_flen) || defined(__FP_FAST_FMA)
-#define BPI_FMA 1
-#else
-#define BPI_FMA 0
-#endif
-
-#if BPI_FMA || defined(BACKPROP_EXACT)
-#define BPI_FUSED 1
-#else
-#define BPI_FUSED 0
-#endif
-
-#if !BPI_FMA && defined(BACKPROP_EXACT)
-#if defined(FLT_EVAL_METHOD) && (FLT_EVAL_METHOD == 2 || FLT_EVAL_METHOD < 0)
-#error "BACKPROP_EXACT needs arithmetic that rounds to float and double: -msse2 -mfpmath=sse"
-#endif
-
-/* x + y rounded to odd: what is lost leaves a last bit set, for a later rounding to see
- * (Boldo and Melquiond 2008). */
-static double bpi_odd_sum(double x, double y)
-{
-    double sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
-    uint64_t bits;
-    memcpy(&bits, &sum, sizeof bits);
-    if ((lost < 0 || lost > 0) && !(bits & 1))
-        bits += (lost > 0) == (sum > 0) ? 1 : (uint64_t)-1;
-    memcpy(&sum, &bits, sizeof sum);
-    return sum;
-}
-
-static bp_real bpi_fma_emulated(bp_real a, bp_real b, bp_real c)
-{
-#ifndef BACKPROP_DOUBLE
-    /* the product of floats is exact in a double, and 53 bits are enough to round to odd */
-    return (float)bpi_odd_sum((double)a * (double)b, (double)c);
-#else
-    /* p + low = a b exactly (Veltkamp, Dekker); where that would underflow, all is scaled. Not
-     * exact beyond 1e290 and for results below 1e-307. */
-    const double big = 2.5822498780869086e120 /* 2^400 */, p = a * b;
-    double ah = a * 134217729 /* 2^27 + 1 */, bh = b * 134217729, low, part, sum;
-    if (a == 0 || b == 0 || !(p > -1e290 && p < 1e290) || c - c != 0)
-        return p + c;
-    if (a > 1e280 || a < -1e280)
-        return bpi_fma_emulated(a / big, b * big, c);
-    if (b > 1e280 || b < -1e280)
-        return bpi_fma_emulated(b, a, c);
-    if (p > -1e-270 && p < 1e-270)
-        return c > 1e-210 || c < -1e-210 ? c : bpi_fma_emulated(a * big, b, c * big) / big;
-    ah -= ah - a;
-    bh -= bh - b;
-    low = ((ah * bh - p) + ah * (b - bh) + (a - ah) * bh) + (a - ah) * (b - bh);
-    sum = low + c;
-    part = sum - low;
-    low = (low - (sum - part)) + (c - part);
-    part = p + sum;
-    c = part - p;
-    return part + bpi_odd_sum(low, (p - (part - c)) + (sum - c));
-#endif
-}
-#endif
-
-static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
-{
-#if !BPI_FMA && defined(BACKPROP_EXACT)
-    return bpi_fma_emulated(a, b, c);
-#elif !BPI_FMA
-    return a * b + c;
-#elif defined(BACKPROP_DOUBLE)
-    return __builtin_fma(a, b, c);
-#else
-    return __builtin_fmaf(a, b, c);
-#endif
-}
-
-/* s(z) = 1 / (1 + e^-z). With n = round(-z / ln 2) and f = -z - n ln 2, e^-z = 2^n e^f, and
- *     s(z) = t / (t + e^f),   t = 2^-n,
- * where e^f = 1 + f + f^2 r(f), r being a polynomial of least relative error on +-ln(2)/2,
- * its terms paired so that few wait for others. Adding 1.5 2^23 (or 2^52) rounds to an integer. */
-#ifdef BACKPROP_DOUBLE
-#define BPI_SIGMOID_ZERO (-760.0)
-#define BPI_SIGMOID_LOWEST (-708.0)
-#define BPI_SIGMOID_HIGHEST 50.0
-#define BPI_ROUNDER 6755399441055744.0
-#define BPI_LOG2_E 1.4426950408889634
-#define BPI_LN2_HIGH 6.93147180369123816490e-01
-#define BPI_LN2_LOW 1.90821492927058770002e-10
-#define BPI_E2 0.50000000000000111
-#define BPI_E3 0.16666666666666413
-#define BPI_E4 0.041666666666529878
-#define BPI_E5 0.0083333333334948047
-#define BPI_E6 0.0013888888943715753
-#define BPI_E7 0.00019841269506038332
-#define BPI_E8 2.480149300037011e-05
-#define BPI_E9 2.7557586667326862e-06
-#define BPI_E10 2.7630286607595988e-07
-#define BPI_E11 2.5000029998579918e-08
-#else
-#define BPI_SIGMOID_ZERO (-110.0f)
-#define BPI_SIGMOID_LOWEST (-87.0f)
-#define BPI_SIGMOID_HIGHEST 40.0f
-#define BPI_ROUNDER 12582912.0f
-#define BPI_LOG2_E 1.44269504f
-#define BPI_LN2_HIGH 0.693359375f
-#define BPI_LN2_LOW (-2.12194440e-4f)
-#define BPI_E2 0.499999934f
-#define BPI_E3 0.166665198f
-#define BPI_E4 0.0416683978f
-#define BPI_E5 0.00836881704f
-#define BPI_E6 0.00138143879f
-#endif
-
-/* t + e^f = (t + 1) + (f^2 r(f) + f), what t + 1 rounds away added to f. */
-static bp_real bpi_add_exp(bp_real t, bp_real f)
-{
-    bp_real f2 = f * f, sum = t + 1, lost = t - (sum - 1);
-    bp_real r, r2 = bpi_fma(BPI_E3, f, BPI_E2), r4 = bpi_fma(BPI_E5, f, BPI_E4);
-#ifdef BACKPROP_DOUBLE
-    bp_real f4 = f2 * f2, r6 = bpi_fma(BPI_E7, f, BPI_E6), r8 = bpi_fma(BPI_E9, f, BPI_E8);
-    r = bpi_fma(bpi_fma(BPI_E11, f, BPI_E10), f4, bpi_fma(r8, f2, r6));
-    r = bpi_fma(r, f4, bpi_fma(r4, f2, r2));
-#else
-    r = bpi_fma(bpi_fma(BPI_E6, f2, r4), f2, r2);
-#endif
-    return sum + bpi_fma(r, f2, f + lost);
-}
-
-/* 2^n for n in the range of normal numbers */
-static bp_real bpi_power_of_2(int n)
-{
-    return bpi_from_bits((bpi_bits)(n + BPI_EXPONENT_BIAS) << BPI_MANTISSA_BITS);
-}
-
-static bp_real bpi_sigmoid(bp_real z)
-{
-    bp_real rounded, n, f, t;
-    bpi_bits i;
-    if (!bpi_is_number((double)z))
-        return bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS |
-                             (bpi_bits)1 << (BPI_MANTISSA_BITS - 1));
-    if (z > BPI_SIGMOID_HIGHEST)
-        z = BPI_SIGMOID_HIGHEST;
-    if (z < BPI_SIGMOID_ZERO)
-        return 0;
-    rounded = bpi_fma(z, -BPI_LOG2_E, BPI_ROUNDER);
-    i = bpi_to_bits(rounded) - bpi_to_bits(BPI_ROUNDER);
-    n = rounded - BPI_ROUNDER;
-    f = bpi_fma(n, -BPI_LN2_HIGH, -z);
-    f = bpi_fma(n, -BPI_LN2_LOW, f);
-    if (z < BPI_SIGMOID_LOWEST) {
-        /* t is too small to be normal: divide first, scale down then, rounding twice but late */
-        t = bpi_power_of_2(-BPI_EXPONENT_BIAS / 2);
-        t /= bpi_add_exp(0, f);
-        return t * bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)i);
-    }
-    t = bpi_power_of_2(-(int)i);
-    return t / bpi_add_exp(t, f);
-}
 
 /* ---- panels: what drives the tiles; compiled once, for every set ---- */
 
@@ -2767,12 +2597,12 @@ static void bpi_scratch_place(bpi_scratch *scratch, bpi_arena *arena, const bp_n
 }
 
 /* Copies columns of the listed rows to the panel, and lists the copies. */
-static void bpi_pack(const bp_real **list, size_t rows, size_t columns, bp_real *panel)
+static void bpi_pack(const bp_real **list, size_t rows, size_t width, bp_real *panel)
 {
-    const size_t line = 64 / sizeof(bp_real), apart = (columns / line / 2 * 2 + 3) * line;
+    const size_t line = 64 / sizeof(bp_real), apart = (width / line / 2 * 2 + 3) * line;
     size_t i;
     for (i = 0; i < rows; i++, panel += apart) {
-        memcpy(panel, list[i], columns * sizeof(bp_real));
+        memcpy(panel, list[i], width * sizeof(bp_real));
         list[i] = panel;
     }
 }
@@ -2799,21 +2629,20 @@ static size_t bpi_list_marked(const uint8_t *marks, size_t rows, size_t inputs, 
     return count;
 }
 
-/* Fills in a tile's rows of examples, from the i-th on: to its full height, the last one again
- * behind the end. */
+/* Fills in a tile's examples, from the i-th on: to its full height, behind the last this again. */
 static void bpi_list_examples(bpi_dot_job *tile, size_t height, const bpi_rows *a, size_t i,
                               bp_real *out, size_t ldo, bp_real *panel)
 {
-    const size_t columns = tile->inputs;
+    const size_t width = tile->inputs;
     size_t r;
     for (r = 0; r < height; r++) {
         const size_t at = i + bpi_min(r, tile->rows - 1);
         tile->a[r] = bpi_row(a, at);
         tile->out[r] = out + at * ldo;
     }
-    if (panel && bpi_rows_collide(height, columns) &&
-        columns <= bpi_packed_columns(height, BPI_CHUNK))
-        bpi_pack(tile->a, height, columns, panel);
+    if (panel && bpi_rows_collide(height, width) &&
+        width <= bpi_packed_columns(height, BPI_CHUNK))
+        bpi_pack(tile->a, height, width, panel);
 }
 
 /* F1, F2 for n > 1 examples and some neurons: groups of neurons whose weights stay in the second
@@ -2825,12 +2654,11 @@ static void bpi_forward_panel(const bpi_kernels *kernels, const bp_layer *layer,
     const size_t bytes = inputs * sizeof(bp_real);
     const int narrow = outputs < kernels->dot_neurons;
     const size_t height = narrow ? (size_t)BPI_LANES : kernels->dot_rows;
-    const size_t group = bytes * outputs > BPI_L2 ? (BPI_GROUP / bytes / 16 + 1) * 16 : outputs;
+    const size_t group = bytes * outputs > BPI_L2 ? (BPI_CHUNK / bytes / 16 + 1) * 16 : outputs;
     bpi_dot_job tile;
     size_t i, j, r;
+    memset(&tile, 0, sizeof tile);
     tile.inputs = inputs;
-    tile.blocks = NULL;
-    tile.block_count = 0;
     for (j = 0; j < outputs; j += group) {
         tile.neurons = bpi_min(group, outputs - j);
         if (tile.neurons < kernels->dot_neurons && !narrow) {
@@ -2863,10 +2691,10 @@ static void bpi_forward_panel(const bpi_kernels *kernels, const bp_layer *layer,
 /* Lists count rows of x from column k on, and where their coefficients lie; where zeros are marked,
  * only those that are not zero in all of so many columns. Returns how many are listed. */
 static size_t bpi_list_terms(const bpi_rows *x, size_t first, size_t count, size_t k,
-                             size_t columns, size_t c_term, const bpi_scratch *scratch)
+                             size_t width, size_t c_term, const bpi_scratch *scratch)
 {
     const size_t blocks = bpi_blocks(x->stride), block = k / BPI_LANES;
-    const size_t end = (k + columns + BPI_LANES - 1) / BPI_LANES;
+    const size_t end = (k + width + BPI_LANES - 1) / BPI_LANES;
     size_t t, b, listed = 0;
     for (t = first; t < first + count; t++) {
         unsigned any = !x->marks || end > blocks;
@@ -2887,7 +2715,7 @@ static int bpi_axpy_panel(const bpi_kernels *kernels, const bpi_axpy_job *produc
                           const bpi_rows *x, size_t count, size_t terms,
                           const bpi_scratch *scratch)
 {
-    const size_t columns = product->columns;
+    const size_t width = product->width;
     bpi_axpy_job tile = *product;
     int bad = 0;
     size_t t, k, i, some;
@@ -2897,17 +2725,17 @@ static int bpi_axpy_panel(const bpi_kernels *kernels, const bpi_axpy_job *produc
         some = bpi_min(terms, count - t);
         tile.f = t + some < count ? BPI_ADD : product->f;
         tile.accumulate = t > 0 || product->f == BPI_ADD;
-        for (k = 0; k < columns; k += tile.columns) {
+        for (k = 0; k < width; k += tile.width) {
             bp_real *panel = bpi_rows_collide(some, x->stride) && rows >= BPI_LISTED_NEURONS
                                  ? scratch->panel : NULL;
-            tile.columns = x->marks ? kernels->axpy_columns
+            tile.width = x->marks ? kernels->axpy_columns
                                     : bpi_packed_columns(some, BPI_CHUNK);
-            tile.columns = bpi_min(tile.columns, columns - k);
-            tile.count = bpi_list_terms(x, t, some, k, tile.columns, product->c_term, scratch);
+            tile.width = bpi_min(tile.width, width - k);
+            tile.count = bpi_list_terms(x, t, some, k, tile.width, product->c_term, scratch);
             if (tile.count == 0)
                 continue;
             if (panel && !x->marks)
-                bpi_pack(scratch->list, tile.count, tile.columns, panel);
+                bpi_pack(scratch->list, tile.count, tile.width, panel);
             for (i = 0; i < rows; i += tile.rows) {
                 tile.rows = rows - i;
                 tile.c = product->c + i * product->c_row;
@@ -2919,9 +2747,6 @@ static int bpi_axpy_panel(const bpi_kernels *kernels, const bpi_axpy_job *produc
     }
     return bad;
 }
-
-/* Where a bias is the weight of an input that is always 1. */
-static const bp_real bpi_one = 1;
 
 /* B2: delta_ik = (sum_j w_jk above_ij) a_ik (1 - a_ik), layer being the one above. */
 static void bpi_hidden_error(const bpi_kernels *kernels, const bp_layer *layer,
@@ -2935,19 +2760,10 @@ static void bpi_hidden_error(const bpi_kernels *kernels, const bp_layer *layer,
     product.c = above;
     product.c_row = (size_t)layer->outputs;
     product.c_term = 1;
-    product.columns = product.ldo = (size_t)layer->inputs;
+    product.width = product.ldo = (size_t)layer->inputs;
     product.out = delta;
     product.a = a;
-    if (n == 1 && product.c_row <= BPI_TERMS) {
-        /* a single tile: nothing to block */
-        product.count = bpi_list_terms(&w, 0, product.c_row, 0, product.columns, 1, scratch);
-        product.x = scratch->list;
-        product.c_at = scratch->places;
-        product.rows = 1;
-        kernels->axpy(&product);
-    } else {
-        bpi_axpy_panel(kernels, &product, n, &w, product.c_row, n == 1 ? 8 : BPI_TERMS, scratch);
-    }
+    bpi_axpy_panel(kernels, &product, n, &w, product.c_row, n == 1 ? 8 : BPI_TERMS, scratch);
 }
 
 /* B3 for some neurons, rows of delta being ld apart: f is BPI_ADD, then w and b are the gradient,
@@ -2956,6 +2772,8 @@ static int bpi_gradient_panel(const bpi_kernels *kernels, int f, const bp_layer 
                               const bp_real *delta, size_t ld, const bpi_rows *a, size_t n,
                               bp_real eta, const bpi_scratch *scratch, bp_real *w, bp_real *b)
 {
+    /* a bias is the weight of an input that is always 1 */
+    static const bp_real one = 1;
     bpi_rows errors = bpi_matrix(delta, 0);
     bpi_axpy_job product;
     int bad;
@@ -2966,57 +2784,36 @@ static int bpi_gradient_panel(const bpi_kernels *kernels, int f, const bp_layer 
     product.c = delta;
     product.c_row = 1;
     product.c_term = ld;
-    product.columns = product.ldo = (size_t)layer->inputs;
+    product.width = product.ldo = (size_t)layer->inputs;
     product.out = w;
     product.prefetch = f == BPI_DESCEND && (size_t)layer->inputs * (size_t)layer->outputs *
                                                sizeof(bp_real) > BPI_L2;
     bad = bpi_axpy_panel(kernels, &product, (size_t)layer->outputs, a, n, n, scratch);
-    product.c = &bpi_one;
+    product.c = &one;
     product.c_row = product.c_term = 0;
-    product.columns = product.ldo = (size_t)layer->outputs;
+    product.width = product.ldo = (size_t)layer->outputs;
     product.out = b;
     product.prefetch = 0;
     return bpi_axpy_panel(kernels, &product, 1, &errors, n, n, scratch) | bad;
 }
 
-/* U: parameters -= eta gradient. */
-static int bpi_update(const bpi_kernels *kernels, bp_real *parameters, const bp_real *gradient,
-                      size_t count, bp_real eta)
-{
-    const bp_real *list[1];
-    const size_t place = 0;
-    bpi_axpy_job tile;
-    memset(&tile, 0, sizeof tile);
-    list[0] = gradient;
-    tile.c_at = &place;
-    tile.f = BPI_DESCEND;
-    tile.eta = eta;
-    tile.rows = tile.count = 1;
-    tile.x = list;
-    tile.c = &bpi_one;
-    tile.columns = count;
-    tile.out = parameters;
-    return kernels->axpy(&tile);
-}
-
 /* ---- instruction sets ---- */
-
-/* Which of them can be compiled here? */
-#if defined(BACKPROP_NO_SIMD) || defined(__TINYC__)
-#elif (defined(__GNUC__) || defined(_MSC_VER)) && (defined(__x86_64__) || defined(_M_X64))
-#define BPI_X86 1
-#elif defined(__aarch64__) && defined(__ARM_NEON) && defined(__GNUC__)
-#define BPI_NEON 1
-#elif defined(__wasm_simd128__)
-#define BPI_WASM 1
-#endif
 
 #define BPI_PASS_PLAIN 1
 #define BPI_PASS_SSE2 2
-#define BPI_PASS_NEON 3
-#define BPI_PASS_WASM 4
+#define BPI_PASS_WASM 3
+#define BPI_PASS_NEON 4
 #define BPI_PASS_AVX2 5
 #define BPI_PASS_AVX512 6
+
+/* Sizes of the tiles, which must fit into the registers: 16 with AVX2, 32 with AVX-512 and NEON, 16
+ * of half a vector with SSE2. Plain C, for the sake of small code, has no wide tile of dot. */
+#define BPI_PAIR (BPI_PASS == BPI_PASS_AVX512 ? 2 : 1) /* sums in a vector */
+#define BPI_MR (BPI_PASS >= BPI_PASS_AVX2 ? 3 : BPI_PASS == BPI_PASS_NEON ? 2 : 1)
+#define BPI_NR (BPI_LANES * BPI_PAIR / 2) /* neurons of a tile of dot */
+#define BPI_AXPY_MR (BPI_PASS >= BPI_PASS_AVX2 ? 6 : 4)
+#define BPI_AXPY_NV (BPI_PASS >= BPI_PASS_NEON ? 2 : 1)
+#define BPI_W ((size_t)(BPI_LANES * BPI_PAIR)) /* numbers in a vector */
 
 #if defined(__GNUC__)
 #define BPI_INLINE inline __attribute__((always_inline))
@@ -3032,13 +2829,6 @@ static int bpi_update(const bpi_kernels *kernels, bp_real *parameters, const bp_
 #define BPI_PREFETCH(p) ((void)(p))
 #define BPI_TARGET_AVX2
 #define BPI_TARGET_AVX512
-#endif
-
-/* What 1.5 2^23 + n has in its last bits, taken from this and shifted, gives 2^-n. */
-#ifdef BACKPROP_DOUBLE
-#define BPI_MAGIC ((((int64_t)1075 << 52) | ((int64_t)1 << 51)) + 1023)
-#else
-#define BPI_MAGIC (0x4b400000 + 127)
 #endif
 
 /* The name under which this file includes itself. */
@@ -3078,10 +2868,9 @@ static int bpi_update(const bpi_kernels *kernels, bp_real *parameters, const bp_
 #else
 #include <cpuid.h>
 #endif
-/* Windows keeps the stack on boundaries of 16 bytes, and gcc for it moves its vectors of 32 and 64
- * bytes there as if they stood on boundaries of their own, which faults (gcc bug 54412). So the
- * assembler is told to make every such move in this file one that may be unaligned: the same on
- * aligned memory, and as fast. */
+/* Windows keeps the stack on boundaries of 16 bytes; gcc for it moves vectors of 32 and 64 there as
+ * if they stood on their own, which faults (gcc bug 54412). So the assembler makes each such move
+ * in this file one that may be unaligned: on aligned memory the same, and as fast. */
 #if defined(__MINGW64__) && !defined(__clang__)
 __asm__(".ifndef bpi_unaligned_moves\n"
         ".set bpi_unaligned_moves, 1\n"
@@ -3092,38 +2881,37 @@ __asm__(".ifndef bpi_unaligned_moves\n"
         ".macro vmovdqa64 operands:vararg\n vmovdqu64 \\operands\n .endm\n"
         ".endif\n");
 #endif
+#ifdef BPI_SSE2
 #define BPI_PASS BPI_PASS_SSE2
 #include BACKPROP_H_FILE
+#endif
 #define BPI_PASS BPI_PASS_AVX2
 #include BACKPROP_H_FILE
 #define BPI_PASS BPI_PASS_AVX512
 #include BACKPROP_H_FILE
 
 /* What the processor has, and what of it the operating system saves. */
+#ifdef _MSC_VER
 static void bpi_cpuid(unsigned leaf, unsigned *r)
 {
-#ifdef _MSC_VER
-    int registers[4];
-    __cpuidex(registers, (int)leaf, 0);
-    r[0] = (unsigned)registers[0];
-    r[1] = (unsigned)registers[1];
-    r[2] = (unsigned)registers[2];
-    r[3] = (unsigned)registers[3];
-#else
-    __cpuid_count(leaf, 0, r[0], r[1], r[2], r[3]);
-#endif
+    __cpuidex((int *)r, (int)leaf, 0);
 }
-
 static unsigned bpi_xcr0(void)
 {
-#ifdef _MSC_VER
     return (unsigned)_xgetbv(0);
+}
 #else
+static void bpi_cpuid(unsigned leaf, unsigned *r)
+{
+    __cpuid_count(leaf, 0, r[0], r[1], r[2], r[3]);
+}
+static unsigned bpi_xcr0(void)
+{
     unsigned low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
-#endif
 }
+#endif
 
 static int bpi_has(const bpi_kernels *kernels)
 {
@@ -3131,7 +2919,7 @@ static int bpi_has(const bpi_kernels *kernels)
     const unsigned avx2 = 1u << 5, avx512f = 1u << 16, avx512vl = 1u << 31;   /* leaf 7, ebx */
     const unsigned ymm = 0x06, zmm = 0xe6;                                    /* XCR0 */
     unsigned r[4], basic, extended;
-    if (kernels == &bpi_kernels_plain || kernels == &bpi_kernels_sse2)
+    if (kernels != &bpi_kernels_avx2 && kernels != &bpi_kernels_avx512)
         return 1;
     bpi_cpuid(0, r);
     if (r[0] < 7)
@@ -3145,28 +2933,27 @@ static int bpi_has(const bpi_kernels *kernels)
     return kernels == &bpi_kernels_avx2 ||
            (!(~extended & (avx512f | avx512vl)) && (bpi_xcr0() & zmm) == zmm);
 }
-#else
-#ifdef BPI_NEON
+#elif defined(BPI_NEON)
 #include <arm_neon.h>
 #define BPI_PASS BPI_PASS_NEON
 #include BACKPROP_H_FILE
 #elif defined(BPI_WASM)
-#include <wasm_simd128.h>
 #define BPI_PASS BPI_PASS_WASM
 #include BACKPROP_H_FILE
 #endif
-static int bpi_has(const bpi_kernels *kernels)
-{
-    return kernels != NULL;
-}
-#endif
 
+#ifndef BPI_X86
+#define bpi_has(kernels) 1
+#endif
 /* The named set, or the best where name is NULL; NULL if this machine does not have it. */
 static const bpi_kernels *bpi_find_kernels(const char *name)
 {
     static const bpi_kernels *const all[] = {
 #ifdef BPI_X86
-        &bpi_kernels_avx512, &bpi_kernels_avx2, &bpi_kernels_sse2,
+        &bpi_kernels_avx512, &bpi_kernels_avx2,
+#ifdef BPI_SSE2
+        &bpi_kernels_sse2,
+#endif
 #elif defined(BPI_NEON)
         &bpi_kernels_neon,
 #elif defined(BPI_WASM)
@@ -3185,21 +2972,7 @@ static const bpi_kernels *bpi_find_kernels(const char *name)
  * then be left out by the compiler or the linker, as no table of all of them is in use. */
 static const bpi_kernels *bpi_kernels_of(const bp_net *net)
 {
-#if defined(BPI_X86) || defined(BPI_NEON) || defined(BPI_WASM)
-    return net->kernels;
-#else
-    (void)net;
-    return &bpi_kernels_plain;
-#endif
-}
-
-static const bpi_kernels *bpi_choose_kernels(void)
-{
-#if defined(BPI_X86) || defined(BPI_NEON) || defined(BPI_WASM)
-    return bpi_find_kernels(NULL);
-#else
-    return NULL;
-#endif
+    return BPI_VECTORS ? net->kernels : &bpi_kernels_plain;
 }
 
 BPI_API const char *bp_simd(const bp_net *net)
@@ -3224,64 +2997,55 @@ BPI_API bp_status bp_use_simd(bp_net *net, const char *name)
 
 #define BPI_PASTE_(a, b) a##b
 #define BPI_PASTE(a, b) BPI_PASTE_(a, b)
-#define BPI_N_(name, suffix) bpi_##name##suffix
+#define BPI_N_(name, suffix) bpi_##name##_##suffix
 #define BPI_N__(name, suffix) BPI_N_(name, suffix)
 #define BPI_N(name) BPI_N__(name, BPI_SUFFIX)
 
 /* What is written below as bpi_dot_tile is bpi_dot_tile_avx2 in the pass of AVX2. */
 #define bpi_v BPI_N(v)
-#define bpi_half BPI_N(half)
-#define bpi_halves BPI_N(halves)
+#define bpi_part BPI_N(part)
+#define bpi_part_bits BPI_N(part_bits)
+#define bpi_zero BPI_N(zero)
+#define bpi_any_bits BPI_N(any_bits)
 #define bpi_vload BPI_N(vload)
 #define bpi_vstore BPI_N(vstore)
-#define bpi_vload_n BPI_N(vload_n)
-#define bpi_vstore_n BPI_N(vstore_n)
-#define bpi_vload_part BPI_N(vload_part)
-#define bpi_vstore_part BPI_N(vstore_part)
-#define bpi_vload_pair BPI_N(vload_pair)
-#define bpi_vload_both BPI_N(vload_both)
 #define bpi_vset BPI_N(vset)
 #define bpi_vadd BPI_N(vadd)
 #define bpi_vsub BPI_N(vsub)
 #define bpi_vmul BPI_N(vmul)
-#define bpi_vdiv BPI_N(vdiv)
-#define bpi_vmadd BPI_N(vmadd)
-#define bpi_vmin BPI_N(vmin)
 #define bpi_vor BPI_N(vor)
-#define bpi_vcheck BPI_N(vcheck)
+#define bpi_vmadd BPI_N(vmadd)
 #define bpi_vany BPI_N(vany)
-#define bpi_vbelow BPI_N(vbelow)
-#define bpi_vpower BPI_N(vpower)
 #define bpi_vfold BPI_N(vfold)
-#define bpi_fold_half BPI_N(fold_half)
 #define bpi_fold_quarter BPI_N(fold_quarter)
+#define bpi_vload_part BPI_N(vload_part)
+#define bpi_vstore_part BPI_N(vstore_part)
+#define bpi_vload_n BPI_N(vload_n)
+#define bpi_vstore_n BPI_N(vstore_n)
+#define bpi_vcheck BPI_N(vcheck)
+#define bpi_scalar_fma BPI_N(scalar_fma)
+#define bpi_sigmoid_part BPI_N(sigmoid_part)
 #define bpi_vsigmoid_usual BPI_N(vsigmoid_usual)
 #define bpi_vsigmoid_rare BPI_N(vsigmoid_rare)
 #define bpi_vsigmoid BPI_N(vsigmoid)
-#define bpi_scalar_fma BPI_N(scalar_fma)
 #define bpi_activate BPI_N(activate)
 #define bpi_output_error BPI_N(output_error)
+#define bpi_update BPI_N(update)
 #define bpi_mark BPI_N(mark)
 #define bpi_list_blocks BPI_N(list_blocks)
 #define bpi_dot_block BPI_N(dot_block)
 #define bpi_dot_tile BPI_N(dot_tile)
 #define bpi_dot_columns BPI_N(dot_columns)
-#define bpi_dot_1 BPI_N(dot_1)
-#define bpi_dot_2 BPI_N(dot_2)
-#define bpi_dot_3 BPI_N(dot_3)
 #define bpi_dot BPI_N(dot)
 #define bpi_dot_narrow BPI_N(dot_narrow)
 #define bpi_forward_one BPI_N(forward_one)
+#define bpi_hidden_error_one BPI_N(hidden_error_one)
 #define bpi_ger_dot_block BPI_N(ger_dot_block)
 #define bpi_ger_job BPI_N(ger_job)
 #define bpi_ger_dot BPI_N(ger_dot)
 #define bpi_descend_one BPI_N(descend_one)
 #define bpi_axpy_tile BPI_N(axpy_tile)
 #define bpi_axpy_columns BPI_N(axpy_columns)
-#define bpi_axpy_1 BPI_N(axpy_1)
-#define bpi_axpy_2 BPI_N(axpy_2)
-#define bpi_axpy_4 BPI_N(axpy_4)
-#define bpi_axpy_6 BPI_N(axpy_6)
 #define bpi_axpy BPI_N(axpy)
 
 #if BPI_PASS == BPI_PASS_PLAIN && defined(__OPTIMIZE_SIZE__)
@@ -3294,548 +3058,309 @@ BPI_API bp_status bp_use_simd(bp_net *net, const char *name)
 
 #if BPI_PASS == BPI_PASS_AVX2 || BPI_PASS == BPI_PASS_AVX512
 
-/* One register of 32 bytes with AVX2, of 64 bytes with AVX-512. gcc warns in C++ of a variable of
+/* A vector is one register: 32 bytes with AVX2, 64 with AVX-512. gcc warns in C++ of a variable of
  * its own headers where an operation of AVX-512 has no mask: some have one, of ones, here. */
-#define BPI_FUSES 1
+#define BPI_PARTS 1
+#define BPI_PART(x, i) (x)
 #ifdef BACKPROP_DOUBLE
 #define BPI_OP(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _pd)
 #define BPI_EPI(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _epi64)
-#define BPI_BITS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castpd_), BPI_SI)(x)
-#define BPI_REAL(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _pd))(x)
-#define BPI_MAGIC_VECTOR BPI_OP_SET64(BPI_MAGIC)
+#define BPI_INTEGERS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castpd_), BPI_SI)(x)
+#define BPI_REALS(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _pd))(x)
 #else
 #define BPI_OP(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _ps)
 #define BPI_EPI(name) BPI_PASTE(BPI_PASTE(BPI_MM, name), _epi32)
-#define BPI_BITS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castps_), BPI_SI)(x)
-#define BPI_REAL(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _ps))(x)
-#define BPI_MAGIC_VECTOR BPI_EPI(set1)(BPI_MAGIC)
+#define BPI_INTEGERS(x) BPI_PASTE(BPI_PASTE(BPI_MM, castps_), BPI_SI)(x)
+#define BPI_REALS(x) BPI_PASTE(BPI_PASTE(BPI_MM, cast), BPI_PASTE(BPI_SI, _ps))(x)
 #endif
-#undef bpi_vload
-#undef bpi_vstore
-#undef bpi_vset
-#undef bpi_vadd
-#undef bpi_vsub
-#undef bpi_vmul
-#undef bpi_vdiv
-#undef bpi_vmadd
-#undef bpi_vmin
-#undef bpi_vor
-#define bpi_vload(p) BPI_OP(loadu)(p)
-#define bpi_vstore(p, x) BPI_OP(storeu)(p, x)
-#define bpi_vset(x) BPI_OP(set1)(x)
-#define bpi_vadd(a, b) BPI_OP(add)(a, b)
-#define bpi_vsub(a, b) BPI_OP(sub)(a, b)
-#define bpi_vmul(a, b) BPI_OP(mul)(a, b)
-#define bpi_vdiv(a, b) BPI_OP(div)(a, b)
-#define bpi_vmadd(a, b, c) BPI_OP(fmadd)(a, b, c)
+#define BPI_SET(x) BPI_OP(set1)(x)
+#define BPI_ADD(a, b) BPI_OP(add)(a, b)
+#define BPI_SUB(a, b) BPI_OP(sub)(a, b)
+#define BPI_MUL(a, b) BPI_OP(mul)(a, b)
+#define BPI_DIV(a, b) BPI_OP(div)(a, b)
+#define BPI_MADD(a, b, c) BPI_OP(fmadd)(a, b, c)
+#define BPI_POWER(x) BPI_REALS(BPI_SHIFT(BPI_EPI(sub)(BPI_SET_INTEGER(BPI_MAGIC), BPI_INTEGERS(x))))
 
 #if BPI_PASS == BPI_PASS_AVX2
-#define BPI_SUFFIX _avx2
-#define BPI_NAME "avx2"
+#define BPI_SUFFIX avx2
 #define BPI_TARGET BPI_TARGET_AVX2
 #define BPI_MM _mm256_
-#define BPI_OP_SET64(x) _mm256_set1_epi64x(x)
 #define BPI_SI si256
-#define BPI_PAIR 1
-#define BPI_MR 3
-#define BPI_AXPY_MR 6
-#define BPI_AXPY_NV 2
-#define BPI_SKIPS_ZEROS 1
+#define BPI_OR(a, b) BPI_OP(or)(a, b)
+#define BPI_ANY(x) (!_mm256_testz_si256(BPI_INTEGERS(x), BPI_INTEGERS(x)))
+#define BPI_EXCEEDS(x, y) (BPI_OP(movemask)(BPI_OP(cmp)(x, y, _CMP_NLE_UQ)) != 0)
+#define BPI_SHIFT(x) BPI_EPI(slli)(x, BPI_MANTISSA_BITS)
+#define BPI_SHUFFLE(x, y, i) BPI_OP(shuffle)(x, y, i)
+#define BPI_ADD_HALVES(x, y)                                                                      \
+    BPI_ADD(BPI_OP(permute2f128)(x, y, 0x20), BPI_OP(permute2f128)(x, y, 0x31))
+#define BPI_IN_ORDER(x) (x)
 #ifdef BACKPROP_DOUBLE
 typedef __m256d bpi_v;
+#define BPI_SET_INTEGER(x) _mm256_set1_epi64x(x)
 #else
 typedef __m256 bpi_v;
-#endif
-#define bpi_vmin(a, b) BPI_OP(min)(a, b)
-#define bpi_vor(a, b) BPI_OP(or)(a, b)
-BPI_LOCAL int bpi_vany(bpi_v x)
-{
-    return !_mm256_testz_si256(BPI_BITS(x), BPI_BITS(x));
-}
-BPI_LOCAL int bpi_vbelow(bpi_v x, bp_real limit)
-{
-    return BPI_OP(movemask)(BPI_OP(cmp)(x, bpi_vset(limit), _CMP_NGE_UQ)) != 0;
-}
-BPI_LOCAL bpi_v bpi_vpower(bpi_v x)
-{
-    return BPI_REAL(BPI_EPI(slli)(BPI_EPI(sub)(BPI_MAGIC_VECTOR, BPI_BITS(x)), BPI_MANTISSA_BITS));
-}
-#ifdef BACKPROP_DOUBLE
-BPI_LOCAL bpi_v bpi_fold_half(bpi_v x, bpi_v y)
-{
-    return _mm256_add_pd(_mm256_permute2f128_pd(x, y, 0x20), _mm256_permute2f128_pd(x, y, 0x31));
-}
-BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
-{
-    const bpi_v x = bpi_fold_half(s[0], s[2]), y = bpi_fold_half(s[1], s[3]);
-    return _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
-}
-#else
-BPI_LOCAL bpi_v bpi_fold_half(bpi_v x, bpi_v y)
-{
-    return _mm256_add_ps(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
-}
-BPI_LOCAL bpi_v bpi_fold_quarter(bpi_v x, bpi_v y)
-{
-    const __m256d p = _mm256_castps_pd(x), q = _mm256_castps_pd(y);
-    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(p, q)),
-                         _mm256_castpd_ps(_mm256_unpackhi_pd(p, q)));
-}
-BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
-{
-    const bpi_v x = bpi_fold_quarter(bpi_fold_half(s[0], s[4]), bpi_fold_half(s[1], s[5]));
-    const bpi_v y = bpi_fold_quarter(bpi_fold_half(s[2], s[6]), bpi_fold_half(s[3], s[7]));
-    return _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xdd));
-}
+#define BPI_SET_INTEGER(x) _mm256_set1_epi32(x)
 #endif
 #ifndef BPI_NO_MASKS
-#define BPI_MASKS 1
 /* n lanes of ones, from a table that slides */
 static const int32_t bpi_ones[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
 #define BPI_ONES(n)                                                                               \
     _mm256_loadu_si256((const __m256i *)(const void *)((const char *)bpi_ones + 32 -              \
                                                        (n) * sizeof(bp_real)))
-BPI_LOCAL bpi_v bpi_vload_n(const bp_real *p, size_t n)
-{
-    return n >= 32 / sizeof(bp_real) ? bpi_vload(p) : BPI_OP(maskload)(p, BPI_ONES(n));
-}
-BPI_LOCAL void bpi_vstore_n(bp_real *p, size_t n, bpi_v x)
-{
-    if (n >= 32 / sizeof(bp_real))
-        bpi_vstore(p, x);
-    else
-        BPI_OP(maskstore)(p, BPI_ONES(n), x);
-}
+#define BPI_LOAD_PART(p, n) BPI_OP(maskload)(p, BPI_ONES(n))
 #endif
 
 #else
-#define BPI_SUFFIX _avx512
-#define BPI_NAME "avx512"
+#define BPI_SUFFIX avx512
 #define BPI_TARGET BPI_TARGET_AVX512
 #define BPI_MM _mm512_
-#define BPI_OP_SET64(x) _mm512_set1_epi64(x)
 #define BPI_SI si512
-#define BPI_PAIR 2
-#define BPI_MR 3
-#define BPI_AXPY_MR 6
-#define BPI_AXPY_NV 2
-#define BPI_SKIPS_ZEROS 0
-#define BPI_MASKS 1
 #ifdef BACKPROP_DOUBLE
 typedef __m512d bpi_v;
 #define BPI_MASK(n) ((__mmask8)((1u << (n)) - 1))
+#define BPI_SET_INTEGER(x) _mm512_set1_epi64(x)
 #define BPI_JOIN(x, y) _mm512_maskz_insertf64x4(0xff, _mm512_castpd256_pd512(x), y, 1)
 #define BPI_BOTH(x) _mm512_maskz_broadcast_f64x4(0xff, x)
 #define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f64x2(0xff, x, y, i)
-#define BPI_LOAD_256(p, n) _mm256_maskz_loadu_pd((__mmask8)((1u << (n)) - 1), p)
-#define BPI_WHOLE_256(p) _mm256_loadu_pd(p)
+#define BPI_LOAD_256(p, n)                                                                        \
+    ((n) >= 4 ? _mm256_loadu_pd(p) : _mm256_maskz_loadu_pd((__mmask8)((1u << (n)) - 1), p))
 #else
 typedef __m512 bpi_v;
 #define BPI_MASK(n) ((__mmask16)((1u << (n)) - 1))
+#define BPI_SET_INTEGER(x) _mm512_set1_epi32(x)
 #define BPI_JOIN(x, y)                                                                            \
     _mm512_castpd_ps(_mm512_maskz_insertf64x4(                                                    \
         0xff, _mm512_castps_pd(_mm512_castps256_ps512(x)), _mm256_castps_pd(y), 1))
 #define BPI_BOTH(x) _mm512_castpd_ps(_mm512_maskz_broadcast_f64x4(0xff, _mm256_castps_pd(x)))
 #define BPI_QUARTERS(x, y, i) _mm512_maskz_shuffle_f32x4(0xffff, x, y, i)
-#define BPI_LOAD_256(p, n) _mm256_maskz_loadu_ps((__mmask8)((1u << (n)) - 1), p)
-#define BPI_WHOLE_256(p) _mm256_loadu_ps(p)
+#define BPI_LOAD_256(p, n)                                                                        \
+    ((n) >= 8 ? _mm256_loadu_ps(p) : _mm256_maskz_loadu_ps((__mmask8)((1u << (n)) - 1), p))
 #endif
+#define BPI_OR(a, b) BPI_REALS(_mm512_or_si512(BPI_INTEGERS(a), BPI_INTEGERS(b)))
+#define BPI_ANY(x) (_mm512_test_epi32_mask(BPI_INTEGERS(x), BPI_INTEGERS(x)) != 0)
+#define BPI_EXCEEDS(x, y) (BPI_PASTE(BPI_OP(cmp), _mask)(x, y, _CMP_NLE_UQ) != 0)
 #define BPI_ALL BPI_MASK(64 / sizeof(bp_real))
-BPI_LOCAL bpi_v bpi_vmin(bpi_v a, bpi_v b)
-{
-    return BPI_OP(maskz_min)(BPI_ALL, a, b);
-}
-BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
-{
-    return BPI_REAL(_mm512_or_si512(BPI_BITS(a), BPI_BITS(b)));
-}
-BPI_LOCAL int bpi_vany(bpi_v x)
-{
-    return _mm512_test_epi32_mask(BPI_BITS(x), BPI_BITS(x)) != 0;
-}
-BPI_LOCAL int bpi_vbelow(bpi_v x, bp_real limit)
-{
-    return BPI_PASTE(BPI_OP(cmp), _mask)(x, bpi_vset(limit), _CMP_NGE_UQ) != 0;
-}
-BPI_LOCAL bpi_v bpi_vpower(bpi_v x)
-{
-    return BPI_REAL(BPI_EPI(maskz_slli)(BPI_ALL, BPI_EPI(sub)(BPI_MAGIC_VECTOR, BPI_BITS(x)),
-                                        BPI_MANTISSA_BITS));
-}
-BPI_LOCAL bpi_v bpi_vload_n(const bp_real *p, size_t n)
-{
-    return n >= 64 / sizeof(bp_real) ? bpi_vload(p) : BPI_OP(maskz_loadu)(BPI_MASK(n), p);
-}
-BPI_LOCAL void bpi_vstore_n(bp_real *p, size_t n, bpi_v x)
-{
-    if (n >= 64 / sizeof(bp_real))
-        bpi_vstore(p, x);
-    else
-        BPI_OP(mask_storeu)(p, BPI_MASK(n), x);
-}
+#define BPI_SHIFT(x) BPI_EPI(maskz_slli)(BPI_ALL, x, BPI_MANTISSA_BITS)
+#define BPI_SHUFFLE(x, y, i) BPI_OP(maskz_shuffle)(BPI_ALL, x, y, i)
+#define BPI_ADD_HALVES(x, y) BPI_ADD(BPI_QUARTERS(x, y, 0x88), BPI_QUARTERS(x, y, 0xdd))
+/* the sums of the first examples, then of the second ones */
+#define BPI_IN_ORDER(x) BPI_QUARTERS(x, x, 0xd8)
+#define BPI_LOAD_PART(p, n) BPI_OP(maskz_loadu)(BPI_MASK(n), p)
+#define BPI_STORE_PART(p, n, x) BPI_OP(mask_storeu)(p, BPI_MASK(n), x)
 /* n numbers at p beside n at q; and n numbers at p twice */
-BPI_LOCAL bpi_v bpi_vload_pair(const bp_real *p, const bp_real *q, size_t n)
+#define BPI_LOAD_PAIR(p, q, n) BPI_JOIN(BPI_LOAD_256(p, n), BPI_LOAD_256(q, n))
+#define BPI_LOAD_BOTH(p, n) BPI_BOTH(BPI_LOAD_256(p, n))
+#endif
+typedef bpi_v bpi_part;
+BPI_LOCAL bpi_v bpi_vload(const bp_real *p)
 {
-    if (n >= 32 / sizeof(bp_real))
-        return BPI_JOIN(BPI_WHOLE_256(p), BPI_WHOLE_256(q));
-    return BPI_JOIN(BPI_LOAD_256(p, n), BPI_LOAD_256(q, n));
+    return BPI_OP(loadu)(p);
 }
-BPI_LOCAL bpi_v bpi_vload_both(const bp_real *p, size_t n)
+BPI_LOCAL void bpi_vstore(bp_real *p, bpi_v x)
 {
-    if (n >= 32 / sizeof(bp_real))
-        return BPI_BOTH(BPI_WHOLE_256(p));
-    return BPI_BOTH(BPI_LOAD_256(p, n));
+    BPI_OP(storeu)(p, x);
 }
-/* Each half folded as with AVX2: the sums of the first examples, then of the second ones. */
-BPI_LOCAL bpi_v bpi_fold_half(bpi_v x, bpi_v y)
-{
-    return bpi_vadd(BPI_QUARTERS(x, y, 0x88), BPI_QUARTERS(x, y, 0xdd));
-}
+/* Lanes are added in halves, of four vectors of double or eight of float side by side. */
 #ifdef BACKPROP_DOUBLE
 BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
 {
-    const bpi_v x = bpi_fold_half(s[0], s[2]), y = bpi_fold_half(s[1], s[3]);
-    const bpi_v z = bpi_vadd(_mm512_maskz_unpacklo_pd(0xff, x, y),
-                             _mm512_maskz_unpackhi_pd(0xff, x, y));
-    return BPI_QUARTERS(z, z, 0xd8);
+    const bpi_v x = BPI_ADD_HALVES(s[0], s[2]), y = BPI_ADD_HALVES(s[1], s[3]);
+    const bpi_v z = BPI_ADD(BPI_SHUFFLE(x, y, 0),
+                            BPI_SHUFFLE(x, y, (1 << BPI_LANES * BPI_PAIR) - 1));
+    return BPI_IN_ORDER(z);
 }
 #else
 BPI_LOCAL bpi_v bpi_fold_quarter(bpi_v x, bpi_v y)
 {
-    const __m512d p = _mm512_castps_pd(x), q = _mm512_castps_pd(y);
-    return bpi_vadd(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, p, q)),
-                    _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, p, q)));
+    return BPI_ADD(BPI_SHUFFLE(x, y, 0x44), BPI_SHUFFLE(x, y, 0xee));
 }
 BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
 {
-    const bpi_v x = bpi_fold_quarter(bpi_fold_half(s[0], s[4]), bpi_fold_half(s[1], s[5]));
-    const bpi_v y = bpi_fold_quarter(bpi_fold_half(s[2], s[6]), bpi_fold_half(s[3], s[7]));
-    const bpi_v z = bpi_vadd(_mm512_maskz_shuffle_ps(0xffff, x, y, 0x88),
-                             _mm512_maskz_shuffle_ps(0xffff, x, y, 0xdd));
-    return BPI_QUARTERS(z, z, 0xd8);
+    const bpi_v x = bpi_fold_quarter(BPI_ADD_HALVES(s[0], s[4]), BPI_ADD_HALVES(s[1], s[5]));
+    const bpi_v y = bpi_fold_quarter(BPI_ADD_HALVES(s[2], s[6]), BPI_ADD_HALVES(s[3], s[7]));
+    const bpi_v z = BPI_ADD(BPI_SHUFFLE(x, y, 0x88), BPI_SHUFFLE(x, y, 0xdd));
+    return BPI_IN_ORDER(z);
 }
 #endif
-#endif
-
-#elif BPI_PASS != BPI_PASS_PLAIN
-
-/* Two registers of 16 bytes. First what each set calls its operations on one of them. */
-#define BPI_PAIR 1
-#define BPI_AXPY_MR 4
-#define BPI_SKIPS_ZEROS 1
-#if BPI_PASS == BPI_PASS_NEON
-#define BPI_SUFFIX _neon
-#define BPI_NAME "neon"
-#define BPI_FUSES 1
-#define BPI_MR 2
-#define BPI_AXPY_NV 2
-#ifdef BACKPROP_DOUBLE
-typedef float64x2_t bpi_half;
-#define BPI_H(name) BPI_PASTE(v##name, q_f64)
-#define BPI_H_SET(x) vdupq_n_f64(x)
-#define BPI_H_BITS(x) vreinterpretq_u32_f64(x)
-#define BPI_H_REAL(x) vreinterpretq_f64_u32(x)
-#define BPI_H_POWER(x)                                                                            \
-    vreinterpretq_f64_s64(vshlq_n_s64(vsubq_s64(vdupq_n_s64(BPI_MAGIC), vreinterpretq_s64_f64(x)), \
-                                      BPI_MANTISSA_BITS))
-#define BPI_H_FOLD(s) vpaddq_f64((s)[0], (s)[1])
-#define BPI_H_GE(a, b) vreinterpretq_u32_u64(vcgeq_f64(a, b))
-#else
-typedef float32x4_t bpi_half;
-#define BPI_H(name) BPI_PASTE(v##name, q_f32)
-#define BPI_H_SET(x) vdupq_n_f32(x)
-#define BPI_H_BITS(x) vreinterpretq_u32_f32(x)
-#define BPI_H_REAL(x) vreinterpretq_f32_u32(x)
-#define BPI_H_POWER(x)                                                                            \
-    vreinterpretq_f32_s32(vshlq_n_s32(vsubq_s32(vdupq_n_s32(BPI_MAGIC), vreinterpretq_s32_f32(x)), \
-                                      BPI_MANTISSA_BITS))
-/* lanes i and i + 2 first, then these two: pairs (0, 2), (1, 3) are made by the transposition */
-#define BPI_H_TWO(a, b)                                                                           \
-    vcombine_f32(vadd_f32(vget_low_f32(a), vget_high_f32(a)),                                     \
-                 vadd_f32(vget_low_f32(b), vget_high_f32(b)))
-#define BPI_H_FOLD(s) vpaddq_f32(BPI_H_TWO((s)[0], (s)[1]), BPI_H_TWO((s)[2], (s)[3]))
-#define BPI_H_GE(a, b) vcgeq_f32(a, b)
-#endif
-#define BPI_H_LOAD(p) BPI_H(ld1)(p)
-#define BPI_H_STORE(p, x) BPI_H(st1)(p, x)
-#define BPI_H_MADD(a, b, c) BPI_H(fma)(c, a, b)
-#define BPI_H_MIN(a, b) BPI_H(min)(a, b)
-#define BPI_H_OR(a, b) BPI_H_REAL(vorrq_u32(BPI_H_BITS(a), BPI_H_BITS(b)))
-#define BPI_H_ANY(a) (vmaxvq_u32(BPI_H_BITS(a)) != 0)
-#define BPI_H_BELOW(a, b) (vminvq_u32(BPI_H_GE(a, b)) == 0)
-
-#elif BPI_PASS == BPI_PASS_WASM
-#define BPI_SUFFIX _wasm
-#define BPI_NAME "wasm"
-#define BPI_FUSES BPI_FUSED
-#define BPI_MR 1
-#define BPI_AXPY_NV 1
-typedef v128_t bpi_half;
-#ifdef BACKPROP_DOUBLE
-#define BPI_H(name) BPI_PASTE(wasm_f64x2_, name)
-#define BPI_H_POWER(x)                                                                            \
-    wasm_i64x2_shl(wasm_i64x2_sub(wasm_i64x2_splat(BPI_MAGIC), x), BPI_MANTISSA_BITS)
-#define BPI_H_FOLD(s)                                                                             \
-    wasm_f64x2_add(wasm_i64x2_shuffle((s)[0], (s)[1], 0, 2),                                      \
-                   wasm_i64x2_shuffle((s)[0], (s)[1], 1, 3))
-#else
-#define BPI_H(name) BPI_PASTE(wasm_f32x4_, name)
-#define BPI_H_POWER(x)                                                                            \
-    wasm_i32x4_shl(wasm_i32x4_sub(wasm_i32x4_splat(BPI_MAGIC), x), BPI_MANTISSA_BITS)
-#define BPI_H_TWO(a, b)                                                                           \
-    wasm_f32x4_add(wasm_i32x4_shuffle(a, b, 0, 1, 4, 5), wasm_i32x4_shuffle(a, b, 2, 3, 6, 7))
-#define BPI_H_ONE(x, y)                                                                           \
-    wasm_f32x4_add(wasm_i32x4_shuffle(x, y, 0, 2, 4, 6), wasm_i32x4_shuffle(x, y, 1, 3, 5, 7))
-#define BPI_H_FOLD(s) BPI_H_ONE(BPI_H_TWO((s)[0], (s)[1]), BPI_H_TWO((s)[2], (s)[3]))
-#endif
-#define BPI_H_SET(x) BPI_H(splat)(x)
-#define BPI_H_LOAD(p) wasm_v128_load(p)
-#define BPI_H_STORE(p, x) wasm_v128_store(p, x)
-#define BPI_H_MIN(a, b) BPI_H(pmin)(a, b)
-#define BPI_H_OR(a, b) wasm_v128_or(a, b)
-#define BPI_H_ANY(a) wasm_v128_any_true(a)
-#define BPI_H_BELOW(a, b) wasm_v128_any_true(wasm_v128_not(BPI_H(ge)(a, b)))
 
 #else
-#define BPI_SUFFIX _sse2
-#define BPI_NAME "sse2"
-#define BPI_FUSES BPI_FUSED
-#define BPI_MR 1
-#define BPI_AXPY_NV 1
-#ifdef BACKPROP_DOUBLE
-typedef __m128d bpi_half;
-#define BPI_H(name) BPI_PASTE(BPI_PASTE(_mm_, name), _pd)
-#define BPI_H_BITS(x) _mm_castpd_si128(x)
-#define BPI_H_POWER(x)                                                                            \
-    _mm_castsi128_pd(_mm_slli_epi64(_mm_sub_epi64(_mm_set1_epi64x(BPI_MAGIC), BPI_H_BITS(x)),     \
-                                    BPI_MANTISSA_BITS))
-#define BPI_H_FOLD(s)                                                                             \
-    _mm_add_pd(_mm_unpacklo_pd((s)[0], (s)[1]), _mm_unpackhi_pd((s)[0], (s)[1]))
-#else
-typedef __m128 bpi_half;
-#define BPI_H(name) BPI_PASTE(BPI_PASTE(_mm_, name), _ps)
-#define BPI_H_BITS(x) _mm_castps_si128(x)
-#define BPI_H_POWER(x)                                                                            \
-    _mm_castsi128_ps(_mm_slli_epi32(_mm_sub_epi32(_mm_set1_epi32(BPI_MAGIC), BPI_H_BITS(x)),      \
-                                    BPI_MANTISSA_BITS))
-#define BPI_H_TWO(a, b) _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a))
-#define BPI_H_ONE(x, y) _mm_add_ps(_mm_shuffle_ps(x, y, 0x88), _mm_shuffle_ps(x, y, 0xdd))
-#define BPI_H_FOLD(s) BPI_H_ONE(BPI_H_TWO((s)[0], (s)[1]), BPI_H_TWO((s)[2], (s)[3]))
-#endif
-#ifdef __FMA__
-#define BPI_H_MADD(a, b, c) BPI_H(fmadd)(a, b, c)
-#endif
-#define BPI_H_SET(x) BPI_H(set1)(x)
-#define BPI_H_LOAD(p) BPI_H(loadu)(p)
-#define BPI_H_STORE(p, x) BPI_H(storeu)(p, x)
-#define BPI_H_MIN(a, b) BPI_H(min)(a, b)
-#define BPI_H_OR(a, b) BPI_H(or)(a, b)
-#define BPI_H_ANY(a)                                                                              \
-    (_mm_movemask_epi8(_mm_cmpeq_epi32(BPI_H_BITS(a), _mm_setzero_si128())) != 0xffff)
-#define BPI_H_BELOW(a, b) (BPI_H(movemask)(BPI_H(cmpnge)(a, b)) != 0)
-#endif
 
-/* Then the same for two of them. */
+/* A vector is an array of parts: with SSE2, NEON and WebAssembly two registers of 16 bytes, in the
+ * compiler's own notation; in plain C the lanes, one by one, in loops that compilers turn into
+ * whatever vectors there are. */
 #define BPI_TARGET
-#define BPI_HALF ((size_t)BPI_LANES / 2)
-typedef struct bpi_v {
-    bpi_half low, high;
-} bpi_v;
-BPI_LOCAL bpi_v bpi_halves(bpi_half low, bpi_half high)
+#if BPI_PASS == BPI_PASS_NEON
+#define BPI_SUFFIX neon
+#elif BPI_PASS == BPI_PASS_WASM
+#define BPI_SUFFIX wasm
+#elif BPI_PASS == BPI_PASS_SSE2
+#define BPI_SUFFIX sse2
+#else
+#define BPI_SUFFIX plain
+#endif
+#define BPI_ADD(a, b) ((bpi_part)((a) + (b))) /* a cast rounds, where C keeps a float in a double */
+#define BPI_SUB(a, b) ((bpi_part)((a) - (b)))
+#define BPI_MUL(a, b) ((bpi_part)((a) * (b)))
+#define BPI_DIV(a, b) ((bpi_part)((a) / (b)))
+#define BPI_OR(a, b) BPI_REALS(BPI_INTEGERS(a) | BPI_INTEGERS(b))
+#define BPI_POWER(x) BPI_REALS(((bpi_bits)BPI_MAGIC - BPI_INTEGERS(x)) << BPI_MANTISSA_BITS)
+#if BPI_PASS == BPI_PASS_PLAIN
+typedef bp_real bpi_part;
+#define BPI_PARTS ((int)BPI_LANES)
+#define BPI_SET(x) (x)
+#define BPI_INTEGERS(x) bpi_to_bits(x)
+#define BPI_REALS(x) bpi_from_bits(x)
+#define BPI_ANY(x) (bpi_to_bits(x) != 0)
+#define BPI_EXCEEDS(x, y) (!((x) <= (y)))
+#define BPI_MADD(a, b, c) bpi_fma(a, b, c)
+#else
+typedef bp_real bpi_part __attribute__((vector_size(16)));
+typedef bpi_bits bpi_part_bits __attribute__((vector_size(16)));
+#define BPI_PARTS 2
+#define BPI_SET(x) ((x) - bpi_zero)
+#define BPI_INTEGERS(x) ((bpi_part_bits)(x))
+#define BPI_REALS(x) ((bpi_part)(x))
+#define BPI_ANY(x) bpi_any_bits(BPI_INTEGERS(x))
+#define BPI_EXCEEDS(x, y) bpi_any_bits((bpi_part_bits)~((x) <= (y)))
+static const bpi_part bpi_zero = { 0 };
+BPI_LOCAL int bpi_any_bits(bpi_part_bits x)
 {
-    bpi_v x;
-    x.low = low;
-    x.high = high;
-    return x;
+    uint64_t word[2];
+    memcpy(word, &x, sizeof word);
+    return (word[0] | word[1]) != 0;
 }
+#if BPI_PASS == BPI_PASS_NEON && defined(BACKPROP_DOUBLE)
+#define BPI_MADD(a, b, c) vfmaq_f64(c, a, b)
+#elif BPI_PASS == BPI_PASS_NEON
+#define BPI_MADD(a, b, c) vfmaq_f32(c, a, b)
+#elif defined(__FMA__) && defined(BACKPROP_DOUBLE)
+#define BPI_MADD(a, b, c) _mm_fmadd_pd(a, b, c)
+#elif defined(__FMA__)
+#define BPI_MADD(a, b, c) _mm_fmadd_ps(a, b, c)
+#else
+#define BPI_MADD(a, b, c) ((a) * (b) + (c))
+#endif
+#endif
+
+#define BPI_PART(x, i) (x).part[i]
+typedef struct bpi_v {
+    bpi_part part[BPI_PARTS];
+} bpi_v;
+/* Two times 16 bytes, which compilers see through. */
 BPI_LOCAL bpi_v bpi_vload(const bp_real *p)
 {
-    return bpi_halves(BPI_H_LOAD(p), BPI_H_LOAD(p + BPI_HALF));
+    bpi_v x;
+    memcpy(&x.part[0], p, 16);
+    memcpy(&x.part[BPI_PARTS / 2], p + BPI_LANES / 2, 16);
+    return x;
 }
 BPI_LOCAL void bpi_vstore(bp_real *p, bpi_v x)
 {
-    BPI_H_STORE(p, x.low);
-    BPI_H_STORE(p + BPI_HALF, x.high);
+    memcpy(p, &x.part[0], 16);
+    memcpy(p + BPI_LANES / 2, &x.part[BPI_PARTS / 2], 16);
 }
-BPI_LOCAL bpi_v bpi_vset(bp_real x)
-{
-    return bpi_halves(BPI_H_SET(x), BPI_H_SET(x));
-}
-BPI_LOCAL bpi_v bpi_vadd(bpi_v a, bpi_v b)
-{
-    return bpi_halves(BPI_H(add)(a.low, b.low), BPI_H(add)(a.high, b.high));
-}
-BPI_LOCAL bpi_v bpi_vsub(bpi_v a, bpi_v b)
-{
-    return bpi_halves(BPI_H(sub)(a.low, b.low), BPI_H(sub)(a.high, b.high));
-}
-BPI_LOCAL bpi_v bpi_vmul(bpi_v a, bpi_v b)
-{
-    return bpi_halves(BPI_H(mul)(a.low, b.low), BPI_H(mul)(a.high, b.high));
-}
-BPI_LOCAL bpi_v bpi_vdiv(bpi_v a, bpi_v b)
-{
-    return bpi_halves(BPI_H(div)(a.low, b.low), BPI_H(div)(a.high, b.high));
-}
-BPI_LOCAL bpi_v bpi_vmin(bpi_v a, bpi_v b)
-{
-    return bpi_halves(BPI_H_MIN(a.low, b.low), BPI_H_MIN(a.high, b.high));
-}
-BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
-{
-    return bpi_halves(BPI_H_OR(a.low, b.low), BPI_H_OR(a.high, b.high));
-}
-BPI_LOCAL bpi_v bpi_vmadd(bpi_v a, bpi_v b, bpi_v c)
-{
-#if defined(BPI_H_MADD)
-    return bpi_halves(BPI_H_MADD(a.low, b.low, c.low), BPI_H_MADD(a.high, b.high, c.high));
-#elif defined(BACKPROP_EXACT)
-    bp_real x[BPI_LANES], y[BPI_LANES], z[BPI_LANES];
-    size_t i;
-    bpi_vstore(x, a);
-    bpi_vstore(y, b);
-    bpi_vstore(z, c);
-    for (i = 0; i < BPI_LANES; i++)
-        z[i] = bpi_fma(x[i], y[i], z[i]);
-    return bpi_vload(z);
-#else
-    return bpi_vadd(bpi_vmul(a, b), c);
-#endif
-}
-BPI_LOCAL int bpi_vany(bpi_v x)
-{
-    return BPI_H_ANY(BPI_H_OR(x.low, x.high));
-}
-BPI_LOCAL int bpi_vbelow(bpi_v x, bp_real limit)
-{
-    return BPI_H_BELOW(x.low, BPI_H_SET(limit)) || BPI_H_BELOW(x.high, BPI_H_SET(limit));
-}
-BPI_LOCAL bpi_v bpi_vpower(bpi_v x)
-{
-    return bpi_halves(BPI_H_POWER(x.low), BPI_H_POWER(x.high));
-}
+
+#if BPI_PASS != BPI_PASS_PLAIN && (defined(__clang__) || __GNUC__ >= 12)
 BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
 {
-    bpi_half sum[BPI_LANES];
+    bpi_part x[BPI_LANES];
+    bpi_v z = s[0];
     int i;
     BPI_UNROLL
     for (i = 0; i < BPI_LANES; i++)
-        sum[i] = BPI_H(add)(s[i].low, s[i].high);
-    return bpi_halves(BPI_H_FOLD(sum), BPI_H_FOLD(sum + BPI_LANES / 2));
-}
-
+        x[i] = s[i].part[0] + s[i].part[1];
+#ifdef BACKPROP_DOUBLE
+    BPI_UNROLL
+    for (i = 0; i < 2; i++)
+        z.part[i] = __builtin_shufflevector(x[2 * i], x[2 * i + 1], 0, 2) +
+                    __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 3);
 #else
-
-/* Plain C: loops over lanes, which compilers turn into whatever vectors there are. */
-#define BPI_SUFFIX _plain
-#define BPI_NAME "plain"
-#define BPI_TARGET
-#define BPI_FUSES BPI_FUSED
-#define BPI_PAIR 1
-#define BPI_MR 1
-#define BPI_AXPY_MR 4
-#define BPI_AXPY_NV 1
-#define BPI_SKIPS_ZEROS 1
-typedef struct bpi_v {
-    bp_real lane[BPI_LANES];
-} bpi_v;
-BPI_LOCAL bpi_v bpi_vload(const bp_real *p)
-{
-    bpi_v x;
-    memcpy(&x, p, sizeof x);
-    return x;
+    BPI_UNROLL
+    for (i = 0; i < 8; i += 2)
+        x[i / 2] = __builtin_shufflevector(x[i], x[i + 1], 0, 1, 4, 5) +
+                   __builtin_shufflevector(x[i], x[i + 1], 2, 3, 6, 7);
+    BPI_UNROLL
+    for (i = 0; i < 2; i++)
+        z.part[i] = __builtin_shufflevector(x[2 * i], x[2 * i + 1], 0, 2, 4, 6) +
+                    __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 3, 5, 7);
+#endif
+    return z;
 }
-BPI_LOCAL void bpi_vstore(bp_real *p, bpi_v x)
-{
-    memcpy(p, &x, sizeof x);
-}
-BPI_LOCAL bpi_v bpi_vset(bp_real number)
-{
-    bpi_v x = { { 0 } };
-    int i;
-    for (i = 0; i < BPI_LANES; i++)
-        x.lane[i] = number;
-    return x;
-}
-BPI_LOCAL bpi_v bpi_vadd(bpi_v a, bpi_v b)
-{
-    int i;
-    for (i = 0; i < BPI_LANES; i++)
-        a.lane[i] += b.lane[i];
-    return a;
-}
-BPI_LOCAL bpi_v bpi_vsub(bpi_v a, bpi_v b)
-{
-    int i;
-    for (i = 0; i < BPI_LANES; i++)
-        a.lane[i] -= b.lane[i];
-    return a;
-}
-BPI_LOCAL bpi_v bpi_vmul(bpi_v a, bpi_v b)
-{
-    int i;
-    for (i = 0; i < BPI_LANES; i++)
-        a.lane[i] *= b.lane[i];
-    return a;
-}
-BPI_LOCAL bpi_v bpi_vmadd(bpi_v a, bpi_v b, bpi_v c)
-{
-    int i;
-    for (i = 0; i < BPI_LANES; i++)
-        c.lane[i] = bpi_fma(a.lane[i], b.lane[i], c.lane[i]);
-    return c;
-}
-BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
-{
-    bpi_bits x[BPI_LANES], y[BPI_LANES];
-    int i;
-    memcpy(x, &a, sizeof x);
-    memcpy(y, &b, sizeof y);
-    for (i = 0; i < BPI_LANES; i++)
-        x[i] |= y[i];
-    memcpy(&a, x, sizeof x);
-    return a;
-}
-BPI_LOCAL int bpi_vany(bpi_v x)
-{
-    bpi_bits bits[BPI_LANES], any = 0;
-    int i;
-    memcpy(bits, &x, sizeof bits);
-    for (i = 0; i < BPI_LANES; i++)
-        any |= bits[i];
-    return any != 0;
-}
+#else
 /* Lane i and lane i + half added until one is left. */
 BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
 {
-    bpi_v z = s[0];
+    bp_real z[BPI_LANES], x[BPI_LANES];
     int i, j, half;
     for (j = 0; j < BPI_LANES; j++) {
-        bpi_v x = s[j];
+        bpi_vstore(x, s[j]);
         for (half = BPI_LANES / 2; half; half /= 2)
             for (i = 0; i < half; i++)
-                x.lane[i] += x.lane[i + half];
-        z.lane[j] = x.lane[0];
+                x[i] += x[i + half];
+        z[j] = x[0];
     }
-    return z;
+    return bpi_vload(z);
 }
+#endif
 #endif
 
 /* ---- what follows is the same for every set ---- */
 
-/* Numbers in a vector; columns of a tile of bpi_axpy; neurons of a tile of bpi_dot. */
-#define BPI_W ((size_t)(BPI_LANES * BPI_PAIR))
-#define BPI_NR (BPI_LANES * BPI_PAIR / 2)
-/* Neurons from which on bpi_dot is used; plain C, for the sake of small code, does without. */
-#undef BPI_DOT_NEURONS
-#if BPI_PASS == BPI_PASS_PLAIN
-#define BPI_DOT_NEURONS ((size_t)-1)
-#else
-#define BPI_DOT_NEURONS BPI_NR
-#endif
+#define BPI_EACH_PART(i) BPI_UNROLL for (i = 0; i < BPI_PARTS; i++)
+BPI_LOCAL bpi_v bpi_vset(bp_real number)
+{
+    bpi_v x;
+    int i;
+    memset(&x, 0, sizeof x);
+    BPI_EACH_PART(i)
+        BPI_PART(x, i) = BPI_SET(number);
+    return x;
+}
+BPI_LOCAL bpi_v bpi_vadd(bpi_v a, bpi_v b)
+{
+    int i;
+    BPI_EACH_PART(i)
+        BPI_PART(a, i) = BPI_ADD(BPI_PART(a, i), BPI_PART(b, i));
+    return a;
+}
+BPI_LOCAL bpi_v bpi_vsub(bpi_v a, bpi_v b)
+{
+    int i;
+    BPI_EACH_PART(i)
+        BPI_PART(a, i) = BPI_SUB(BPI_PART(a, i), BPI_PART(b, i));
+    return a;
+}
+BPI_LOCAL bpi_v bpi_vmul(bpi_v a, bpi_v b)
+{
+    int i;
+    BPI_EACH_PART(i)
+        BPI_PART(a, i) = BPI_MUL(BPI_PART(a, i), BPI_PART(b, i));
+    return a;
+}
+BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
+{
+    int i;
+    BPI_EACH_PART(i)
+        BPI_PART(a, i) = BPI_OR(BPI_PART(a, i), BPI_PART(b, i));
+    return a;
+}
+BPI_LOCAL bpi_v bpi_vmadd(bpi_v a, bpi_v b, bpi_v c)
+{
+    int i;
+    BPI_EACH_PART(i)
+        BPI_PART(c, i) = BPI_MADD(BPI_PART(a, i), BPI_PART(b, i), BPI_PART(c, i));
+    return c;
+}
+BPI_LOCAL int bpi_vany(bpi_v x)
+{
+    int i, any = 0;
+    BPI_EACH_PART(i)
+        any |= BPI_ANY(BPI_PART(x, i));
+    return any;
+}
 
-#ifndef BPI_MASKS
-/* The first n of a vector, the rest zero. */
+#ifndef BPI_LOAD_PART
+/* The first n numbers of a vector, the rest zero. */
 BPI_TARGET static BPI_NOINLINE bpi_v bpi_vload_part(const bp_real *p, size_t n)
 {
     bp_real part[BPI_LANES];
@@ -3844,45 +3369,40 @@ BPI_TARGET static BPI_NOINLINE bpi_v bpi_vload_part(const bp_real *p, size_t n)
         part[i] = i < n ? p[i] : 0;
     return bpi_vload(part);
 }
-BPI_LOCAL bpi_v bpi_vload_n(const bp_real *p, size_t n)
-{
-    return n >= BPI_LANES ? bpi_vload(p) : bpi_vload_part(p, n);
-}
-BPI_TARGET static BPI_NOINLINE void bpi_vstore_part(bp_real *p, size_t n, bpi_v x)
+#define BPI_LOAD_PART(p, n) bpi_vload_part(p, n)
+#endif
+#ifndef BPI_STORE_PART
+#define BPI_STORE_PART(p, n, x) bpi_vstore_part(p, n, x)
+/* The first n numbers; AVX2's masked stores take some processors 40 operations each. */
+BPI_LOCAL void bpi_vstore_part(bp_real *p, size_t n, bpi_v x)
 {
     bp_real part[BPI_LANES], *from = part;
+    size_t some;
     bpi_vstore(part, x);
-    if (n & 4) {
-        memcpy(p, from, 4 * sizeof(bp_real));
-        p += 4;
-        from += 4;
-    }
-    if (n & 2) {
-        memcpy(p, from, 2 * sizeof(bp_real));
-        p += 2;
-        from += 2;
-    }
-    if (n & 1)
-        *p = *from;
+    BPI_UNROLL
+    for (some = BPI_LANES / 2; some; some /= 2)
+        if (n & some) {
+            memcpy(p, from, some * sizeof(bp_real));
+            p += some;
+            from += some;
+        }
+}
+#endif
+BPI_LOCAL bpi_v bpi_vload_n(const bp_real *p, size_t n)
+{
+    return n >= BPI_W ? bpi_vload(p) : BPI_LOAD_PART(p, n);
 }
 BPI_LOCAL void bpi_vstore_n(bp_real *p, size_t n, bpi_v x)
 {
-    if (n >= BPI_LANES)
+    if (n >= BPI_W)
         bpi_vstore(p, x);
     else
-        bpi_vstore_part(p, n, x);
+        BPI_STORE_PART(p, n, x);
 }
-#endif
-#if BPI_PAIR == 1
-BPI_LOCAL bpi_v bpi_vload_pair(const bp_real *p, const bp_real *q, size_t n)
-{
-    (void)q;
-    return bpi_vload_n(p, n);
-}
-BPI_LOCAL bpi_v bpi_vload_both(const bp_real *p, size_t n)
-{
-    return bpi_vload_n(p, n);
-}
+
+#ifndef BPI_LOAD_PAIR
+#define BPI_LOAD_PAIR(p, q, n) bpi_vload_n(p, n)
+#define BPI_LOAD_BOTH(p, n) bpi_vload_n(p, n)
 #endif
 
 /* Evidence that a number is not finite: x - x is then NaN, and otherwise without a bit. */
@@ -3899,94 +3419,94 @@ BPI_TARGET static bp_real bpi_scalar_fma(bp_real a, bp_real b, bp_real c)
     return each[0];
 }
 
-#if BPI_PASS == BPI_PASS_PLAIN
-BPI_LOCAL bpi_v bpi_vsigmoid(bpi_v z)
+/* s(z) from BPI_SIGMOID_LOWEST to BPI_SIGMOID_HIGHEST, and what it is made of: n and e^f - 1. */
+BPI_LOCAL bpi_part bpi_sigmoid_part(bpi_part z, bpi_part *n, bpi_part *p)
 {
-    int i;
-    for (i = 0; i < BPI_LANES; i++)
-        z.lane[i] = bpi_sigmoid(z.lane[i]);
-    return z;
-}
-#else
-/* bpi_sigmoid for a vector: its steps, its order. Lanes below the lowest, which are scaled down
- * last, and those that are not numbers are rare: what they are made of is returned too. */
-BPI_LOCAL bpi_v bpi_vsigmoid_usual(bpi_v z_given, bpi_v *exponent, bpi_v *p)
-{
-    const bpi_v one = bpi_vset(1), rounder = bpi_vset(BPI_ROUNDER);
-    /* in this order x86 takes what is not a number, and a is none either */
-    bpi_v z = bpi_vmin(bpi_vset(BPI_SIGMOID_HIGHEST), z_given);
-    bpi_v rounded = bpi_vmadd(z, bpi_vset(-BPI_LOG2_E), rounder);
-    bpi_v n = bpi_vsub(rounded, rounder);
-    bpi_v f = bpi_vmadd(n, bpi_vset(-BPI_LN2_LOW),
-                        bpi_vmadd(n, bpi_vset(-BPI_LN2_HIGH), bpi_vsub(bpi_vset(0), z)));
-    bpi_v f2 = bpi_vmul(f, f), t = bpi_vpower(rounded);
-    bpi_v sum = bpi_vadd(t, one), lost = bpi_vsub(t, bpi_vsub(sum, one)), r;
-#define BPI_TERM_PAIR(high, low) bpi_vmadd(bpi_vset(high), f, bpi_vset(low))
+    const bpi_part rounder = BPI_SET(BPI_ROUNDER), one = BPI_SET((bp_real)1);
+    bpi_part rounded = BPI_MADD(z, BPI_SET(-BPI_LOG2_E), rounder), f, f2, r;
+    bpi_part t = BPI_POWER(rounded), sum = BPI_ADD(t, one), lost = BPI_SUB(t, BPI_SUB(sum, one));
+    *n = BPI_SUB(rounded, rounder);
+    f = BPI_MADD(*n, BPI_SET(-BPI_LN2_HIGH), BPI_SUB(BPI_SET((bp_real)0), z));
+    f = BPI_MADD(*n, BPI_SET(-BPI_LN2_LOW), f);
+    f2 = BPI_MUL(f, f);
+#define BPI_TERM_PAIR(high, low) BPI_MADD(BPI_SET(high), f, BPI_SET(low))
 #ifdef BACKPROP_DOUBLE
-    bpi_v f4 = bpi_vmul(f2, f2);
-    r = bpi_vmadd(BPI_TERM_PAIR(BPI_E9, BPI_E8), f2, BPI_TERM_PAIR(BPI_E7, BPI_E6));
-    r = bpi_vmadd(BPI_TERM_PAIR(BPI_E11, BPI_E10), f4, r);
-    r = bpi_vmadd(r, f4,
-                  bpi_vmadd(BPI_TERM_PAIR(BPI_E5, BPI_E4), f2, BPI_TERM_PAIR(BPI_E3, BPI_E2)));
+    r = BPI_MADD(BPI_TERM_PAIR(BPI_E9, BPI_E8), f2, BPI_TERM_PAIR(BPI_E7, BPI_E6));
+    r = BPI_MADD(BPI_TERM_PAIR(BPI_E11, BPI_E10), BPI_MUL(f2, f2), r);
+    r = BPI_MADD(r, BPI_MUL(f2, f2),
+                 BPI_MADD(BPI_TERM_PAIR(BPI_E5, BPI_E4), f2, BPI_TERM_PAIR(BPI_E3, BPI_E2)));
 #else
-    r = bpi_vmadd(bpi_vset(BPI_E6), f2, BPI_TERM_PAIR(BPI_E5, BPI_E4));
-    r = bpi_vmadd(r, f2, BPI_TERM_PAIR(BPI_E3, BPI_E2));
+    r = BPI_MADD(BPI_SET(BPI_E6), f2, BPI_TERM_PAIR(BPI_E5, BPI_E4));
+    r = BPI_MADD(r, f2, BPI_TERM_PAIR(BPI_E3, BPI_E2));
 #endif
 #undef BPI_TERM_PAIR
-    *exponent = n;
-    *p = bpi_vmadd(r, f2, f);
-    return bpi_vdiv(t, bpi_vadd(sum, bpi_vmadd(r, f2, bpi_vadd(f, lost))));
+    *p = BPI_MADD(r, f2, f);
+    return BPI_DIV(t, BPI_ADD(sum, BPI_MADD(r, f2, BPI_ADD(f, lost))));
 }
 
-/* With rare lanes, which are seen to one by one. */
-BPI_TARGET static BPI_NOINLINE bpi_v bpi_vsigmoid_rare(bpi_v z_given)
+BPI_LOCAL bpi_v bpi_vsigmoid_usual(bpi_v z, bpi_v *n, bpi_v *p)
 {
-    bp_real z[BPI_LANES * BPI_PAIR], a[BPI_LANES * BPI_PAIR];
-    bp_real exponent[BPI_LANES * BPI_PAIR], sum[BPI_LANES * BPI_PAIR];
-    bpi_v n, p;
-    size_t i;
-    bpi_vstore(z, z_given);
-    bpi_vstore(a, bpi_vsigmoid_usual(z_given, &n, &p));
-    bpi_vstore(exponent, n);
+    int i;
+    BPI_EACH_PART(i)
+        BPI_PART(z, i) = bpi_sigmoid_part(BPI_PART(z, i), &BPI_PART(*n, i), &BPI_PART(*p, i));
+    return z;
+}
+
+/* s(z) for a vector with lanes beyond +-BPI_SIGMOID_HIGHEST, which are rare. */
+BPI_TARGET static BPI_NOINLINE bpi_v bpi_vsigmoid_rare(bpi_v given)
+{
+    enum { BPI_EACH = BPI_LANES * BPI_PAIR, BPI_SCALE = BPI_EXPONENT_BIAS / 2 };
+    const bp_real least = BPI_SIGMOID_ZERO, most = BPI_SIGMOID_HIGHEST;
+    bp_real z[BPI_EACH], a[BPI_EACH], n[BPI_EACH], sum[BPI_EACH];
+    bpi_v n_all, p;
+    int i;
+    bpi_vstore(z, given);
+    for (i = 0; i < BPI_EACH; i++)
+        z[i] = z[i] < least ? least : z[i] > most ? most : z[i];
+    bpi_vstore(a, bpi_vsigmoid_usual(bpi_vload(z), &n_all, &p));
+    bpi_vstore(n, n_all);
     bpi_vstore(sum, bpi_vadd(p, bpi_vset(1)));
-    for (i = 0; i < BPI_W; i++)
-        if (!(z[i] >= BPI_SIGMOID_ZERO))
-            a[i] = bpi_sigmoid(z[i]);
+    for (i = 0; i < BPI_EACH; i++)
+        if (!bpi_is_number((double)z[i]))
+            a[i] = bpi_from_bits((bpi_bits)(2 * BPI_EXPONENT_BIAS + 1) << BPI_MANTISSA_BITS |
+                                 (bpi_bits)1 << (BPI_MANTISSA_BITS - 1));
         else if (z[i] < BPI_SIGMOID_LOWEST) {
-            a[i] = bpi_power_of_2(-(BPI_EXPONENT_BIAS / 2)) / sum[i];
-            a[i] *= bpi_power_of_2(BPI_EXPONENT_BIAS / 2 - (int)exponent[i]);
+            a[i] = bpi_power_of_2(-BPI_SCALE) / sum[i];
+            a[i] *= bpi_power_of_2(BPI_SCALE - (int)n[i]);
         }
     return bpi_vload(a);
 }
 
 BPI_LOCAL bpi_v bpi_vsigmoid(bpi_v z)
 {
-    bpi_v n, p, a = bpi_vsigmoid_usual(z, &n, &p);
-    return bpi_vbelow(z, BPI_SIGMOID_LOWEST) ? bpi_vsigmoid_rare(z) : a;
+    const bpi_part limit = BPI_SET(BPI_SIGMOID_HIGHEST * BPI_SIGMOID_HIGHEST);
+    int i, rare = 0;
+    bpi_v n, p;
+    BPI_EACH_PART(i)
+        rare |= BPI_EXCEEDS(BPI_MUL(BPI_PART(z, i), BPI_PART(z, i)), limit);
+    return rare ? bpi_vsigmoid_rare(z) : bpi_vsigmoid_usual(z, &n, &p);
 }
-#endif
 
 /* F2: a = s(z), in place. */
 BPI_TARGET static void bpi_activate(bp_real *z, size_t count)
 {
     size_t i;
-    for (i = 0; i + BPI_W <= count; i += BPI_W)
-        bpi_vstore(z + i, bpi_vsigmoid(bpi_vload(z + i)));
-    if (i < count)
+    for (i = 0; i < count; i += BPI_W)
         bpi_vstore_n(z + i, count - i, bpi_vsigmoid(bpi_vload_n(z + i, count - i)));
 }
 
-/* B1: delta = scale (a - y) a (1 - a), for count outputs. */
-BPI_TARGET static void bpi_output_error(const bp_real *a, const bp_real *y, size_t count,
-                                        bp_real scale, bp_real *delta)
+/* U: p -= eta gradient; non-zero if that made one of them not finite. */
+BPI_TARGET static int bpi_update(bp_real *p, const bp_real *gradient, size_t count, bp_real eta)
 {
-    size_t j;
-    for (j = 0; j < count; j += BPI_W) {
-        const bpi_v a_j = bpi_vload_n(a + j, count - j);
-        const bpi_v error = bpi_vsub(a_j, bpi_vload_n(y + j, count - j));
-        const bpi_v slope = bpi_vmul(bpi_vsub(bpi_vset(1), a_j), a_j);
-        bpi_vstore_n(delta + j, count - j, bpi_vmul(bpi_vmul(error, bpi_vset(scale)), slope));
+    bpi_v evidence = bpi_vset(0), x;
+    size_t i;
+    for (i = 0; i < count; i += BPI_W) {
+        x = bpi_vmadd(bpi_vset(-eta), bpi_vload_n(gradient + i, count - i),
+                      bpi_vload_n(p + i, count - i));
+        evidence = bpi_vcheck(evidence, x);
+        bpi_vstore_n(p + i, count - i, x);
     }
+    return bpi_vany(evidence);
 }
 
 /* ---- dot_tile ---- */
@@ -3999,10 +3519,10 @@ BPI_TARGET BPI_TILE void bpi_dot_block(const int mr, const int nr, const bp_real
     int r, m;
     BPI_UNROLL
     for (r = 0; r < mr; r++)
-        a_k[r] = bpi_vload_pair(a[BPI_PAIR * r] + k, a[BPI_PAIR * r + BPI_PAIR - 1] + k, n);
+        a_k[r] = BPI_LOAD_PAIR(a[BPI_PAIR * r] + k, a[BPI_PAIR * r + BPI_PAIR - 1] + k, n);
     BPI_UNROLL
     for (m = 0; m < nr; m++) {
-        w_k = bpi_vload_both(w[m] + k, n);
+        w_k = BPI_LOAD_BOTH(w[m] + k, n);
         BPI_UNROLL
         for (r = 0; r < mr; r++)
             s[r * nr + m] = bpi_vmadd(a_k[r], w_k, s[r * nr + m]);
@@ -4072,43 +3592,26 @@ BPI_TARGET BPI_TILE void bpi_dot_columns(const int mr, const bpi_dot_job *tile)
     }
 }
 
-BPI_TARGET static void bpi_dot_1(const bpi_dot_job *tile)
-{
-    bpi_dot_columns(1, tile);
-}
-#if BPI_MR >= 2
-BPI_TARGET static void bpi_dot_2(const bpi_dot_job *tile)
-{
-    bpi_dot_columns(2, tile);
-}
-#endif
-#if BPI_MR >= 3
-BPI_TARGET static void bpi_dot_3(const bpi_dot_job *tile)
-{
-    bpi_dot_columns(3, tile);
-}
-#endif
-
 /* F1 for up to BPI_MR vectors of examples and at least BPI_NR neurons. */
-static void bpi_dot(const bpi_dot_job *tile)
+BPI_TARGET static void bpi_dot(const bpi_dot_job *tile)
 {
-#if BPI_MR >= 3
-    if (tile->rows > 2 * BPI_PAIR) {
-        bpi_dot_3(tile);
-        return;
-    }
+#if BPI_MR == 3
+    if (tile->rows > 2 * BPI_PAIR)
+        bpi_dot_columns(3, tile);
+    else
 #endif
 #if BPI_MR >= 2
-    if (tile->rows > BPI_PAIR) {
-        bpi_dot_2(tile);
-        return;
-    }
+    if (tile->rows > BPI_PAIR)
+        bpi_dot_columns(2, tile);
+    else
 #endif
-    bpi_dot_1(tile);
+        bpi_dot_columns(1, tile);
 }
 #endif
 
 #if BPI_PASS != BPI_PASS_AVX512
+
+/* ---- few neurons, zeros, one example ---- */
 
 /* F1 for few neurons, where examples take the place of neurons in the tile. */
 BPI_TARGET static void bpi_dot_narrow(const bpi_dot_job *tile)
@@ -4126,14 +3629,15 @@ BPI_TARGET static void bpi_dot_narrow(const bpi_dot_job *tile)
     }
 }
 
-/* ---- zeros ---- */
-
-/* Marks the blocks of inputs that are not all zero (see bpi_rows). */
-BPI_TARGET static void bpi_mark(const bp_real *a, size_t blocks, uint8_t *marks)
+/* Marks the blocks of inputs that are not all zero (see bpi_rows); returns how many. */
+BPI_TARGET static size_t bpi_mark(const bp_real *a, size_t blocks, uint8_t *marks)
 {
-    size_t b;
-    for (b = 0; b < blocks; b++)
+    size_t b, count = 0;
+    for (b = 0; b < blocks; b++) {
         marks[b] = (uint8_t)bpi_vany(bpi_vload(a + b * BPI_LANES));
+        count += marks[b];
+    }
+    return count;
 }
 
 /* Lists the blocks where a or next is not all zero; returns how many. */
@@ -4147,8 +3651,6 @@ BPI_TARGET static size_t bpi_list_blocks(const bp_real *a, const bp_real *next, 
     }
     return count;
 }
-
-/* ---- one example ---- */
 
 /* F1, F2 for one example. blocks is room for a list, or NULL where the inputs are activations; room
  * is how many numbers may be written to out, at least the layer's outputs. */
@@ -4173,6 +3675,36 @@ BPI_TARGET static void bpi_forward_one(const bp_layer *layer, const bp_real *a, 
         bpi_dot_tile(1, BPI_LANES, &a, w, inputs, blocks, count, 0, s);
         z = bpi_vadd(bpi_vfold(s), bpi_vload_n(layer->biases + j, outputs - j));
         bpi_vstore_n(out + j, room - j, bpi_vsigmoid(z));
+    }
+}
+
+/* B1: delta = scale (a - y) a (1 - a), for count outputs. */
+BPI_TARGET static void bpi_output_error(const bp_real *a, const bp_real *y, size_t count,
+                                        bp_real scale, bp_real *delta, size_t room)
+{
+    size_t j;
+    for (j = 0; j < count; j += BPI_W) {
+        const bpi_v a_j = bpi_vload_n(a + j, count - j);
+        const bpi_v error = bpi_vsub(a_j, bpi_vload_n(y + j, count - j));
+        const bpi_v slope = bpi_vmul(bpi_vsub(bpi_vset(1), a_j), a_j);
+        bpi_vstore_n(delta + j, room - j, bpi_vmul(bpi_vmul(error, bpi_vset(scale)), slope));
+    }
+}
+
+/* B2 for one example and few neurons above: delta_k = (sum_j w_jk above_j) a_k (1 - a_k). */
+BPI_TARGET static void bpi_hidden_error_one(const bp_layer *layer, const bp_real *above,
+                                            const bp_real *a, bp_real *delta, size_t room)
+{
+    const size_t inputs = (size_t)layer->inputs, outputs = (size_t)layer->outputs;
+    size_t j, k;
+    for (k = 0; k < inputs; k += BPI_W) {
+        const bpi_v a_k = bpi_vload_n(a + k, room - k);
+        bpi_v s = bpi_vset(0);
+        for (j = 0; j < outputs; j++)
+            s = bpi_vmadd(bpi_vset(above[j]),
+                          bpi_vload_n(layer->weights + j * inputs + k, inputs - k), s);
+        s = bpi_vmul(s, bpi_vmul(a_k, bpi_vsub(bpi_vset(1), a_k)));
+        bpi_vstore_n(delta + k, room - k, s);
     }
 }
 
@@ -4257,6 +3789,7 @@ BPI_TARGET static int bpi_descend_one(const bp_layer *layer, const bp_real *delt
     p.prefetch = inputs * outputs * sizeof(bp_real) > BPI_L2;
     p.blocks = inputs >= BPI_LISTED_INPUTS && outputs >= BPI_LISTED_NEURONS ? blocks : NULL;
     p.block_count = p.blocks ? bpi_list_blocks(p.a, p.next, inputs, blocks) : 0;
+    BPI_UNROLL
     for (r = 0; r < BPI_LANES; r++)
         s[r] = bpi_vset(0);
     for (j = 0; j < outputs; j += BPI_LANES) {
@@ -4284,9 +3817,9 @@ BPI_TARGET static int bpi_descend_one(const bp_layer *layer, const bp_real *delt
 /* ---- axpy_tile ---- */
 
 /* out[r][k] = f(sum_t c[t][r] x[t][k]) for mr rows and nv vectors of columns from k on, of the
- * last of which n numbers count. Returns the evidence that descent made a number not finite. */
-BPI_TARGET BPI_TILE bpi_v bpi_axpy_tile(const int mr, const int nv, const bpi_axpy_job *tile,
-                                        size_t k, size_t n, bpi_v evidence)
+ * last of which n numbers count. Adds to the evidence that descent made a number not finite. */
+BPI_TARGET BPI_TILE void bpi_axpy_tile(const int mr, const int nv, const bpi_axpy_job *tile,
+                                       size_t k, size_t n, bpi_v *evidence)
 {
     const size_t ldo = tile->ldo, count = tile->count, c_row = tile->c_row, *c_at = tile->c_at;
     const bp_real *const *x = tile->x;
@@ -4328,119 +3861,91 @@ BPI_TARGET BPI_TILE bpi_v bpi_axpy_tile(const int mr, const int nv, const bpi_ax
                 s[r][v] = bpi_vmul(s[r][v], bpi_vmul(a, bpi_vsub(bpi_vset(1), a)));
             } else if (tile->f == BPI_DESCEND) {
                 s[r][v] = bpi_vmadd(bpi_vset(-tile->eta), s[r][v], bpi_vload_n(out + at, some));
-                evidence = bpi_vcheck(evidence, s[r][v]);
+                *evidence = bpi_vcheck(*evidence, s[r][v]);
             }
             bpi_vstore_n(out + at, some, s[r][v]);
         }
-    return evidence;
 }
 
 /* All columns of mr rows. */
 BPI_TARGET BPI_TILE int bpi_axpy_columns(const int mr, const bpi_axpy_job *tile)
 {
-    const size_t columns = tile->columns, whole = BPI_AXPY_NV * BPI_W;
+    const size_t width = tile->width, whole = BPI_AXPY_NV * BPI_W;
     bpi_v evidence = bpi_vset(0);
     size_t k;
-    for (k = 0; k + whole <= columns; k += whole)
-        evidence = bpi_axpy_tile(mr, BPI_AXPY_NV, tile, k, BPI_W, evidence);
-    for (; k < columns; k += BPI_W)
-        evidence = bpi_axpy_tile(mr, 1, tile, k, bpi_min(BPI_W, columns - k), evidence);
+    for (k = 0; k + whole <= width; k += whole)
+        bpi_axpy_tile(mr, BPI_AXPY_NV, tile, k, BPI_W, &evidence);
+    for (; k < width; k += BPI_W)
+        bpi_axpy_tile(mr, 1, tile, k, bpi_min(BPI_W, width - k), &evidence);
     return bpi_vany(evidence);
 }
 
-BPI_TARGET static int bpi_axpy_1(const bpi_axpy_job *tile)
-{
-    return bpi_axpy_columns(1, tile);
-}
-BPI_TARGET static int bpi_axpy_4(const bpi_axpy_job *tile)
-{
-    return bpi_axpy_columns(4, tile);
-}
-#if BPI_AXPY_MR >= 6
-BPI_TARGET static int bpi_axpy_2(const bpi_axpy_job *tile)
-{
-    return bpi_axpy_columns(2, tile);
-}
-BPI_TARGET static int bpi_axpy_6(const bpi_axpy_job *tile)
-{
-    return bpi_axpy_columns(6, tile);
-}
-#endif
-
 /* As many of so many rows as the highest tile takes; sets how many. */
-static int bpi_axpy(bpi_axpy_job *tile)
+BPI_TARGET static int bpi_axpy(bpi_axpy_job *tile)
 {
     const size_t rows = tile->rows;
 #if BPI_AXPY_MR >= 6
     tile->rows = rows >= 6 && rows != 8 ? 6 : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
     if (tile->rows == 6)
-        return bpi_axpy_6(tile);
+        return bpi_axpy_columns(6, tile);
     if (tile->rows == 2)
-        return bpi_axpy_2(tile);
+        return bpi_axpy_columns(2, tile);
 #else
     tile->rows = rows >= 4 ? 4 : 1;
 #endif
-    return tile->rows == 4 ? bpi_axpy_4(tile) : bpi_axpy_1(tile);
+    return tile->rows == 4 ? bpi_axpy_columns(4, tile) : bpi_axpy_columns(1, tile);
 }
 
 /* With AVX-512, single examples and narrow layers are AVX2's: memory is their limit. */
 #if BPI_PASS == BPI_PASS_AVX512
-#undef bpi_dot_narrow
-#undef bpi_mark
-#undef bpi_forward_one
-#undef bpi_descend_one
-#define bpi_dot_narrow bpi_dot_narrow_avx2
-#define bpi_mark bpi_mark_avx2
-#define bpi_forward_one bpi_forward_one_avx2
-#define bpi_descend_one bpi_descend_one_avx2
+#define BPI_SINGLE(name) bpi_##name##_avx2
+#else
+#define BPI_SINGLE(name) BPI_N(name)
 #endif
 static const bpi_kernels BPI_N(kernels) = {
-    BPI_NAME, BPI_FUSES, BPI_SKIPS_ZEROS,
-    BPI_MR * BPI_PAIR, BPI_DOT_NEURONS, BPI_AXPY_NV * BPI_LANES * BPI_PAIR,
-    bpi_scalar_fma,
+    BPI_STRING(BPI_SUFFIX), BPI_FUSED || BPI_PASS >= BPI_PASS_NEON,
+    BPI_PASS != BPI_PASS_AVX512, BPI_MR * BPI_PAIR, BPI_AXPY_NV * BPI_W,
 #if BPI_PASS == BPI_PASS_PLAIN
-    bpi_dot_narrow, bpi_dot_narrow,
+    (size_t)-1, bpi_dot_narrow, NULL,
 #else
-    bpi_dot, bpi_dot_narrow,
+    BPI_NR, bpi_dot, BPI_SINGLE(descend_one),
 #endif
-    bpi_axpy,
-    bpi_activate, bpi_output_error,
-    bpi_mark,
-    bpi_forward_one,
-#if BPI_PASS == BPI_PASS_PLAIN
-    NULL
-#else
-    bpi_descend_one
-#endif
+    BPI_SINGLE(dot_narrow), bpi_axpy, bpi_scalar_fma, bpi_update, bpi_activate,
+    BPI_SINGLE(output_error), BPI_SINGLE(hidden_error_one), BPI_SINGLE(mark),
+    BPI_SINGLE(forward_one)
 };
 
 /* What another pass defines otherwise; the rest it defines alike. */
 #undef BPI_PASS
 #undef BPI_SUFFIX
-#undef BPI_NAME
 #undef BPI_TARGET
 #undef BPI_LOCAL
-#undef BPI_FUSES
-#undef BPI_PAIR
-#undef BPI_MR
-#undef BPI_AXPY_MR
-#undef BPI_AXPY_NV
-#undef BPI_SKIPS_ZEROS
-#undef BPI_MASKS
+#undef BPI_PARTS
+#undef BPI_PART
 #undef BPI_MM
-#undef BPI_OP_SET64
 #undef BPI_SI
-#undef BPI_H_MADD
-#undef bpi_vload
-#undef bpi_vstore
-#undef bpi_vset
-#undef bpi_vadd
-#undef bpi_vsub
-#undef bpi_vmul
-#undef bpi_vdiv
-#undef bpi_vmadd
-#undef bpi_vmin
-#undef bpi_vor
+#undef BPI_SET
+#undef BPI_ADD
+#undef BPI_SUB
+#undef BPI_MUL
+#undef BPI_DIV
+#undef BPI_MADD
+#undef BPI_OR
+#undef BPI_POWER
+#undef BPI_ANY
+#undef BPI_EXCEEDS
+#undef BPI_INTEGERS
+#undef BPI_REALS
+#undef BPI_SET_INTEGER
+#undef BPI_SHIFT
+#undef BPI_SHUFFLE
+#undef BPI_ADD_HALVES
+#undef BPI_IN_ORDER
+#undef BPI_LOAD_PART
+#undef BPI_STORE_PART
+#undef BPI_LOAD_PAIR
+#undef BPI_LOAD_BOTH
+#undef BPI_SINGLE
 #endif /* BPI_PASS */
 
 /* >>history
@@ -4452,7 +3957,6 @@ static const bpi_kernels BPI_N(kernels) = {
  *
  * backprop.h is available under either of two licences. Choose whichever you prefer.
  *
- * ------------------------------------------------------------------------------
  * ALTERNATIVE A - MIT License
  *
  * Copyright (c) 2026 the backprop.h authors
@@ -4472,7 +3976,6 @@ static const bpi_kernels BPI_N(kernels) = {
  * DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
  * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
  *
- * ------------------------------------------------------------------------------
  * ALTERNATIVE B - Public Domain (The Unlicense, www.unlicense.org)
  *
  * This is free and unencumbered software released into the public domain.

@@ -179,7 +179,7 @@ none() {
     check "$1" sh -c "! grep -E '$2' $out/symbols"
 }
 
-memory="memcpy|memset|memmove|memcmp|memchr|strlen|strcmp|strchr|strstr"
+memory="memcpy|memset|memmove|memcmp|memchr|strlen|strcmp|strchr|strspn|strstr"
 memory="_?($memory|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__mem.*_chk)"
 stdio="fopen|fclose|fread|fwrite|fputs|fputc|putc|sprintf|__sprintf_chk|fflush|ferror"
 stdio="_?($stdio|feof|rename|remove|fprintf|__fprintf_chk)"

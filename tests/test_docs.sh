@@ -127,7 +127,7 @@ words() {
 
 test_licence() {
     sed -n '/>>licence$/,$p' backprop.h | words >"$out/header.words"
-    sed '1,/^---/d' LICENSE | words | sed 's/^ //; s/ $//' >"$out/licence.words"
+    sed '1,/^$/d' LICENSE | words | sed 's/^ //; s/ $//' >"$out/licence.words"
     # The pattern is for grep.
     # shellcheck disable=SC2016
     check "LICENSE stands at the end of the header" awk '
