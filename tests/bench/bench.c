@@ -1,6 +1,10 @@
 /* bench.c - times backprop.h beside its rivals and prints one table
  *
  *     bench quick|full MNIST-DIRECTORY [PYTHON]      (tests/bench/run.sh builds and calls it)
+ *     bench kernels         OpenBLAS's kernels in use, and us/example with them for each batch
+ *
+ * PARTS in the environment names the tables to print (training, predicting, small, growth,
+ * threads), else all.
  *
  * Rounds alternate: ours, OpenBLAS, FANN, PyTorch, ours, OpenBLAS ... Times are medians over the
  * rounds, ratios the medians of ours / theirs within a round: below 1, ours is faster. */
@@ -9,14 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "bench.h"
 #include "examples/idx.h"
 
 enum {
     RIVALS = 3, /* OpenBLAS, FANN, PyTorch: columns of the table */
+    BATCHES = 4,
     MAX_ROUNDS = 9,
-    DENSE_COUNT = 6000 /* examples of random numbers */
+    DENSE_COUNT = 6000, /* examples of random numbers */
+    EPOCH = 60000       /* examples of MNIST, for the seconds an epoch takes */
 };
 
 /* One trainer at work on one problem. */
@@ -26,8 +34,14 @@ typedef struct entrant {
     void *state;
     size_t next; /* example */
     int rounds;
-    double time[MAX_ROUNDS]; /* seconds an example */
+    double time[MAX_ROUNDS]; /* seconds an example, or cycles */
 } entrant;
+
+/* What a row of a table came to. */
+typedef struct outcome {
+    double time;  /* seconds an example of ours takes */
+    double ratio; /* ours / OpenBLAS; 0 without OpenBLAS */
+} outcome;
 
 static struct {
     double seconds; /* a round */
@@ -39,9 +53,10 @@ static struct {
     float *mnist_x, *dense_x;
     unsigned char *mnist_labels;
     const trainer *rivals[RIVALS]; /* NULL: not found */
+    const char *kernels;           /* of OpenBLAS */
 } bench;
 
-static const size_t batches[] = { 1, 10, 32, 128 };
+static const size_t batches[BATCHES] = { 1, 10, 32, 128 };
 
 static void fail(const char *what, const char *why)
 {
@@ -154,17 +169,11 @@ static void set_batch(problem *p, size_t batch)
 
 /* ---- timing ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(const double *values, int count)
 {
     double sorted[MAX_ROUNDS];
     memcpy(sorted, values, (size_t)count * sizeof *sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, compare);
+    qsort(sorted, (size_t)count, sizeof *sorted, bench_compare);
     return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
 }
 
@@ -204,6 +213,13 @@ static double time_round(entrant *e, float *out)
     return spent / (double)seen;
 }
 
+/* Cycles an example, by the clock of the core just before and after. */
+static double cycles_round(entrant *e, float *out)
+{
+    const double before = machine_clock(), time = time_round(e, out);
+    return time * (before + machine_clock()) / 2;
+}
+
 /* The first two have begun alike and done the same: they must predict the same. */
 static void check_agreement(entrant *e)
 {
@@ -219,8 +235,8 @@ static void check_agreement(entrant *e)
     free(b);
 }
 
-/* Times the entrants in turns. Each has a problem and a trainer. */
-static void race(entrant *e, int count)
+/* Measures the entrants in turns. Each has a problem and a trainer. */
+static void race(entrant *e, int count, double (*measure)(entrant *e, float *out))
 {
     const problem *p = e[0].problem;
     float *out = allocate(p->chunk * (size_t)p->sizes[p->size_count - 1] * sizeof *out);
@@ -238,7 +254,7 @@ static void race(entrant *e, int count)
     for (int r = 0; r < bench.rounds; r++)
         for (int i = 0; i < count; i++)
             if (r < e[i].rounds)
-                e[i].time[r] = time_round(&e[i], out);
+                e[i].time[r] = measure(&e[i], out);
     for (int i = 0; i < count; i++)
         e[i].trainer->destroy(e[i].state);
     free(out);
@@ -247,7 +263,7 @@ static void race(entrant *e, int count)
 /* ---- tables ---- */
 
 /* Times ours beside the first so many rivals and prints the row. */
-static void print_row(const problem *p, const char *label, int rivals)
+static outcome print_row(const problem *p, const char *label, int rivals)
 {
     entrant e[1 + RIVALS] = { { .trainer = &ours, .problem = p } };
     int count = 1, shown = 1;
@@ -259,7 +275,7 @@ static void print_row(const problem *p, const char *label, int rivals)
             e[count++] = (entrant){ .trainer = rival, .problem = p };
     }
     progress(p->net, p->data, label);
-    race(e, count);
+    race(e, count, time_round);
     end_progress();
     const double time = median(e[0].time, e[0].rounds);
     const double gflops = (p->predicts ? 2e-9 * (double)p->weights : 1e-9 * p->flops) / time;
@@ -274,6 +290,8 @@ static void print_row(const problem *p, const char *label, int rivals)
         }
     printf("\n");
     fflush(stdout);
+    const int has_openblas = count > 1 && e[1].trainer == bench.rivals[0];
+    return (outcome){ time, has_openblas ? ratio(&e[0], &e[1]) : 0 };
 }
 
 static void print_heading(const char *title, const char *label, int rivals)
@@ -288,17 +306,66 @@ static void print_heading(const char *title, const char *label, int rivals)
     printf("\n");
 }
 
-static void print_training(const char *net, int mnist)
+static void print_training(const char *net, int mnist, outcome *outcomes)
 {
     problem p = open_problem(net, mnist);
     char label[24];
     printf("%s, %s\n", net, mnist ? "MNIST" : "dense");
-    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+    for (int i = 0; i < BATCHES; i++) {
         set_batch(&p, batches[i]);
         snprintf(label, sizeof label, "%zu", batches[i]);
-        print_row(&p, label, RIVALS);
+        outcomes[i] = print_row(&p, label, RIVALS);
     }
     close_problem(&p);
+}
+
+/* The ratios once more, a net a line. */
+static void print_ratios(const char *net, int mnist, const outcome *outcomes)
+{
+    printf("%-31s %-6s", net, mnist ? "MNIST" : "dense");
+    for (int i = 0; i < BATCHES; i++)
+        if (outcomes[i].ratio > 0)
+            printf(" %6.2f", outcomes[i].ratio);
+        else
+            printf(" %6s", "-");
+    for (int i = 0; mnist && i < BATCHES; i++)
+        printf(" %7.3f", outcomes[i].time * EPOCH);
+    printf("\n");
+}
+
+static void print_trainings(void)
+{
+    static const struct {
+        const char *net;
+        int mnist;
+    } rows[] = { { "784-30-10", 1 },
+                 { "784-100-10", 1 },
+                 { "784-800-10", 1 },
+                 { "784-30-10", 0 },
+                 { "784-100-10", 0 },
+                 { "784-800-10", 0 },
+                 { "784-2500-2000-1500-1000-500-10", 0 },
+                 { "123-77-31-5", 0 },
+                 { "1000-1000-1000", 0 },
+                 { "1024-128-10", 0 },
+                 { "4-64-3", 0 },
+                 { "17-1", 0 },
+                 { "5000-3", 0 } };
+    enum { ROWS = sizeof rows / sizeof *rows };
+    outcome outcomes[ROWS][BATCHES];
+    print_heading("Training", "batch", RIVALS);
+    for (int i = 0; i < ROWS; i++)
+        print_training(rows[i].net, rows[i].mnist, outcomes[i]);
+    printf("\nTraining: ratio ours / OpenBLAS (%s), and seconds of ours for %d examples of "
+           "MNIST\n%38s",
+           bench.kernels, EPOCH, "batch");
+    for (int i = 0; i < BATCHES; i++)
+        printf(" %6zu", batches[i]);
+    for (int i = 0; i < BATCHES; i++)
+        printf(" %7zu", batches[i]);
+    printf("\n");
+    for (int i = 0; i < ROWS; i++)
+        print_ratios(rows[i].net, rows[i].mnist, outcomes[i]);
 }
 
 static void print_predicting(const char *net, int mnist, size_t many)
@@ -339,55 +406,173 @@ static void print_growth(void)
     close_problem(&p);
 }
 
+/* A small network in cycles, in the columns of print_small. */
+static void print_small_row(const char *net)
+{
+    problem p = open_problem(net, 0);
+    p.batch = 1;
+    p.chunk = p.count = 1000; /* few enough to stay in the cache */
+    problem one = p, many = p;
+    one.predicts = many.predicts = 1;
+    many.batch = many.chunk;
+    entrant e[] = { { .trainer = &ours, .problem = &one },
+                    { .trainer = &ours, .problem = &many },
+                    { .trainer = &ours, .problem = &p },
+                    { .trainer = &ours_calls, .problem = &p } };
+    enum { COLUMNS = sizeof e / sizeof *e };
+    progress(net, p.data, "cycles");
+    race(e, COLUMNS, cycles_round);
+    end_progress();
+    printf("%-10s", net);
+    for (int i = 0; i < COLUMNS; i++)
+        printf(" %10.0f", median(e[i].time, e[i].rounds));
+    printf("\n");
+    fflush(stdout);
+    close_problem(&p);
+}
+
+static void print_small(void)
+{
+    static const char *const nets[] = { "2-3-1", "4-8-3", "8-16-4", "13-64-1", "32-32-8" };
+    printf("\nSmall networks, cycles an example on one core (now at %.2f GHz)\n"
+           "%-10s %21s %21s\n%-10s %10s %10s %10s %10s\n",
+           1e-9 * machine_clock(), "", "examples a prediction", "steps of descent by a", "net", "1",
+           "1000", "bp_train", "bp_train_in");
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
+        print_small_row(nets[i]);
+}
+
+#ifdef HAVE_OPENMP
+/* ---- threads beside processes ---- */
+
+/* Two processes, each of which trains a network of its own by one thread, both at once: what the
+ * cores give if they share nothing but the memory. */
+enum { PROCESSES = 2 };
+
+typedef struct worker {
+    pid_t process;
+    int socket; /* a byte to it starts a round, a double from it is its time */
+} worker;
+
+static void serve(const problem *p, int socket)
+{
+    entrant e = { .trainer = &ours, .problem = p };
+    char start = 0;
+    e.state = e.trainer->create(p);
+    if (!e.state)
+        return;
+    work(&e, NULL);
+    do {
+        const double time = start ? time_round(&e, NULL) : 0; /* the first says that it is ready */
+        if (write(socket, &time, sizeof time) != sizeof time)
+            return;
+    } while (read(socket, &start, 1) == 1);
+}
+
+static double receive(const worker *w)
+{
+    double time;
+    if (read(w->socket, &time, sizeof time) != sizeof time)
+        fail("two processes", "one of them ended");
+    return time;
+}
+
+static void *pair_create(const problem *p)
+{
+    worker *workers = calloc(PROCESSES, sizeof *workers);
+    for (int i = 0; workers && i < PROCESSES; i++) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends))
+            fail("two processes", "no socketpair");
+        workers[i].process = fork();
+        if (workers[i].process < 0)
+            fail("two processes", "no fork");
+        if (workers[i].process == 0) {
+            close(ends[0]);
+            serve(p, ends[1]);
+            _exit(0);
+        }
+        close(ends[1]);
+        workers[i].socket = ends[0];
+        receive(&workers[i]);
+    }
+    return workers;
+}
+
+/* Speeds add up. */
+static double pair_time(void *state, double seconds)
+{
+    const worker *workers = state;
+    double speed = 0;
+    (void)seconds; /* they know how long a round is */
+    for (int i = 0; i < PROCESSES; i++)
+        if (write(workers[i].socket, "\1", 1) != 1)
+            fail("two processes", "one of them ended");
+    for (int i = 0; i < PROCESSES; i++)
+        speed += 1 / receive(&workers[i]);
+    return 1 / speed;
+}
+
+/* Closing its socket ends a process; the second one still holds the first one's. */
+static void pair_destroy(void *state)
+{
+    worker *workers = state;
+    for (int i = PROCESSES; i-- > 0;) {
+        close(workers[i].socket);
+        waitpid(workers[i].process, NULL, 0);
+    }
+    free(workers);
+}
+
+static const trainer pair = { "two processes", 0,           0, pair_create, NULL, NULL,
+                              pair_time,       pair_destroy };
+
+/* OpenMP's second thread goes on spinning for a while after a call: one thread comes next, which
+ * leaves it a core, and then the processes. */
+static void print_threads_row(const char *net, size_t batch)
+{
+    problem one = open_problem(net, 0);
+    set_batch(&one, batch);
+    problem two = one;
+    two.threads = 2;
+    entrant e[] = { { .trainer = &pair, .problem = &one },
+                    { .trainer = &ours_openmp, .problem = &two },
+                    { .trainer = &ours_openmp, .problem = &one } };
+    progress(net, one.data, "threads and processes");
+    race(e, 3, time_round);
+    end_progress();
+    printf("%-31s %5zu", net, batch);
+    for (int i = 2; i >= 0; i--)
+        printf(" %11.4f", median(e[i].time, e[i].rounds) * 1e6);
+    printf(" %9.2f %9.2f %9.2f\n", ratio(&e[2], &e[1]), ratio(&e[2], &e[0]), ratio(&e[0], &e[1]));
+    fflush(stdout);
+    close_problem(&one);
+}
+
 static void print_threads(void)
 {
     static const struct {
         const char *net;
         size_t batch;
-    } cases[] = { { "2-3-1", 1 },        { "784-30-10", 10 },
-                  { "784-100-10", 1 },   { "784-100-10", 32 },
-                  { "784-100-10", 128 }, { "784-800-10", 1 },
-                  { "784-800-10", 128 }, { "784-2500-2000-1500-1000-500-10", 100 } };
-    printf("\nGrowth with threads: training, dense, ours built with -fopenmp, us/example\n"
-           "%-31s %5s %12s %12s %10s\n",
-           "net", "batch", "1 thread", "2 threads", "speed-up");
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        problem one = open_problem(cases[i].net, 0), two;
-        set_batch(&one, cases[i].batch);
-        two = one;
-        two.threads = 2;
-        entrant e[2] = { { .trainer = &ours_openmp, .problem = &one },
-                         { .trainer = &ours_openmp, .problem = &two } };
-        progress(one.net, one.data, "1 and 2 threads");
-        race(e, 2);
-        end_progress();
-        printf("%-31s %5zu %12.4f %12.4f %10.2f\n", one.net, one.batch,
-               median(e[0].time, e[0].rounds) * 1e6, median(e[1].time, e[1].rounds) * 1e6,
-               ratio(&e[0], &e[1]));
-        fflush(stdout);
-        close_problem(&one);
-    }
+    } rows[] = { { "784-30-10", 10 },   { "784-100-10", 32 },
+                 { "784-100-10", 128 }, { "784-800-10", 32 },
+                 { "784-800-10", 128 }, { "784-2500-2000-1500-1000-500-10", 100 } };
+    const double trip = machine_round_trip(0.3);
+    printf("\nThreads: training, dense, ours with -fopenmp. Two threads share one network; two\n"
+           "processes side by side train one each, their speeds added. A cache line goes from\n"
+           "thread to thread and back in %.0f ns%s.\n",
+           trip, trip > 3000 ? ": another program has one of the cores" : "");
+    printf("%37s %35s %29s\n", "", "us/example", "speed");
+    printf("%-31s %5s %11s %11s %11s %9s %9s %9s\n", "", "", "one", "two", "two", "threads",
+           "processes", "threads");
+    printf("%-31s %5s %11s %11s %11s %9s %9s %9s\n", "net", "batch", "thread", "threads",
+           "processes", "/ one", "/ one", "/ proc.");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        print_threads_row(rows[i].net, rows[i].batch);
 }
+#endif
 
-static void print_tiny(void)
-{
-    static const char *const what[] = { "prediction, within one call of 1,000",
-                                        "prediction, a call of its own", "SGD step" };
-    printf("\n2-3-1, ns an example\n");
-    for (int i = 0; i < 3; i++) {
-        problem p = open_problem("2-3-1", 0);
-        p.predicts = i < 2;
-        p.batch = i == 0 ? 1000 : 1;
-        p.chunk = 4000;
-        entrant e = { .trainer = &ours, .problem = &p };
-        progress(p.net, p.data, what[i]);
-        race(&e, 1);
-        end_progress();
-        printf("    %-38s %8.1f\n", what[i], median(e.time, e.rounds) * 1e9);
-        fflush(stdout);
-        close_problem(&p);
-    }
-}
+/* ---- the parts ---- */
 
 static void print_machine(void)
 {
@@ -410,8 +595,11 @@ static void print_machine(void)
 
 static void find_rivals(const char *python)
 {
+    bench.kernels = "skipped";
 #ifdef HAVE_OPENBLAS
     bench.rivals[0] = &openblas;
+    bench.kernels = openblas_kernels();
+    printf("OpenBLAS computes with its kernels for %s\n", bench.kernels);
 #else
     printf("OpenBLAS skipped: no libopenblas-dev\n");
 #endif
@@ -426,38 +614,78 @@ static void find_rivals(const char *python)
         printf("PyTorch skipped: no python3-torch\n");
 }
 
+/* Is this part asked for? */
+static int wanted(const char *part)
+{
+    const char *parts = getenv("PARTS");
+    return !parts || !*parts || strstr(parts, part);
+}
+
+static void print_parts(void)
+{
+    if (wanted("training"))
+        print_trainings();
+    if (wanted("predicting")) {
+        print_heading("Predicting", "in call", 1);
+        print_predicting("784-100-10", 1, 1000);
+        print_predicting("784-100-10", 0, 1000);
+    }
+    if (wanted("small"))
+        print_small();
+    if (wanted("growth"))
+        print_growth();
+    if (wanted("threads")) {
+#ifdef HAVE_OPENMP
+        if (ours_cores() >= 2)
+            print_threads();
+        else
+            printf("\nThreads skipped: there is one core\n");
+#else
+        printf("\nThreads skipped: the compiler has no -fopenmp\n");
+#endif
+    }
+}
+
+#ifdef HAVE_OPENBLAS
+/* The kernels are chosen when the library is loaded, so there is a process for each choice. */
+static void print_kernels(void)
+{
+    problem p;
+    bench.seconds = 0.03;
+    bench.rounds = 3;
+    make_dense(784);
+    p = open_problem("784-100-10", 0);
+    printf("%s", openblas_kernels());
+    for (int i = 0; i < BATCHES; i++) {
+        entrant e = { .trainer = &openblas, .problem = &p };
+        set_batch(&p, batches[i]);
+        race(&e, 1, time_round);
+        printf(" %.4f", median(e.time, e.rounds) * 1e6);
+    }
+    printf("\n");
+    close_problem(&p);
+}
+#endif
+
 int main(int argc, char **argv)
 {
-    static const char *const nets[] = { "784-30-10",   "784-100-10",
-                                        "784-800-10",  "784-2500-2000-1500-1000-500-10",
-                                        "123-77-31-5", "1000-1000-1000",
-                                        "1024-128-10", "4-64-3",
-                                        "17-1",        "5000-3" };
     const int quick = argc > 1 && !strcmp(argv[1], "quick");
+#ifdef HAVE_OPENBLAS
+    if (argc == 2 && !strcmp(argv[1], "kernels")) {
+        print_kernels();
+        return 0;
+    }
+#endif
     if (argc < 3 || argc > 4 || (!quick && strcmp(argv[1], "full")))
         fail("usage", "bench quick|full MNIST-DIRECTORY [PYTHON]");
-    bench.seconds = quick ? 0.02 : 0.3;
-    bench.rounds = quick ? 3 : MAX_ROUNDS;
+    bench.seconds = quick ? 0.05 : 0.25;
+    bench.rounds = quick ? 5 : MAX_ROUNDS;
     bench.slow_rounds = quick ? 1 : 3;
     bench.mnist = argv[2];
     read_mnist();
     make_dense(5000);
     find_rivals(argc > 3 ? argv[3] : NULL);
     print_machine();
-    print_heading("Training", "batch", RIVALS);
-    for (int i = 0; i < 3; i++)
-        print_training(nets[i], 1);
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
-        print_training(nets[i], 0);
-    print_heading("Predicting", "in call", 1);
-    print_predicting("784-100-10", 1, 1000);
-    print_predicting("784-100-10", 0, 1000);
-    print_tiny();
-    print_growth();
-#ifdef HAVE_OPENMP
-    print_threads();
-#else
-    printf("\nThreads skipped: the compiler has no -fopenmp\n");
-#endif
+    print_parts();
     return 0;
 }

@@ -44,17 +44,29 @@ typedef struct trainer {
 
 extern const trainer ours, ours_openmp, openblas, fann, pytorch;
 
+/* Ours, which trains by one call of bp_train_in for every example. */
+extern const trainer ours_calls;
+
 /* Our initial parameters of such a network, to be given to free; NULL: no memory. */
 float *ours_parameters(const problem *problem);
 
 /* The instruction set that ours computes with. */
 const char *ours_simd(void);
 
+/* The cores that this process may use. */
+int ours_cores(void);
+
+/* The kernels that OpenBLAS computes with: "SkylakeX". */
+const char *openblas_kernels(void);
+
 /* Starts pytorch.py under this interpreter; 0 if it does not come up. */
 int pytorch_start(const char *python, const char *script);
 
 /* Seconds on a clock that only goes forward. */
 double bench_now(void);
+
+/* Puts doubles in order, for qsort. */
+int bench_compare(const void *a, const void *b);
 
 /* The most multiply-adds this machine does, in GFLOP/s, and the vectors that do them. */
 double machine_peak(double seconds, const char **vectors);
@@ -64,5 +76,11 @@ double machine_bandwidth(size_t bytes, double seconds);
 
 /* Bytes of the cache of level 1, 2 or 3; a guess where the system does not say. */
 size_t machine_cache(int level);
+
+/* Cycles a second of this core at this moment; takes half a millisecond. */
+double machine_clock(void);
+
+/* Nanoseconds that a cache line takes to another thread and back; 0 if no thread starts. */
+double machine_round_trip(double seconds);
 
 #endif

@@ -1,8 +1,11 @@
-/* machine.c - what this machine can do: multiply-adds and reading of memory
+/* machine.c - what this machine can do: multiply-adds, reading of memory, cycles a second, and
+ * passing a cache line between two threads
  *
  * Built with -ffp-contract=fast, which makes x * m + c one fused multiply-add where there is
  * one. */
 #define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +16,12 @@ double bench_now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int bench_compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
 }
 
 enum { CHAINS = 12 };
@@ -139,4 +148,90 @@ size_t machine_cache(int level)
     size = sysconf(names[level - 1]);
 #endif
     return size > 0 ? (size_t)size : guess[level - 1];
+}
+
+/* Adding a register takes one cycle on today's processors; adding a constant may take none. The
+ * empty assembly keeps the compiler from adding in advance. */
+#define ADD \
+    x += y; \
+    __asm__ volatile("" : "+r"(x))
+
+double machine_clock(void)
+{
+    const size_t count = 25000;
+    double best = 0;
+    for (int turn = 0; turn < 10; turn++) { /* an interrupt only makes a turn longer */
+        size_t x = 0, y = 1;
+        __asm__ volatile("" : "+r"(y));
+        const double before = bench_now();
+        for (size_t i = 0; i < count; i++) {
+            ADD;
+            ADD;
+            ADD;
+            ADD;
+            ADD;
+            ADD;
+            ADD;
+            ADD;
+        }
+        const double clock = 8 * (double)count / (bench_now() - before);
+        if (clock > best)
+            best = clock;
+    }
+    return best;
+}
+
+/* A flag on a cache line of its own, which two threads write in turns. */
+static struct {
+    int flag;
+    char rest[124];
+} shared __attribute__((aligned(128)));
+
+enum { PONG, PING, STOP };
+
+/* Waits until the flag differs from this one, and returns it. Two threads that found themselves on
+ * one core would wait for each other's share of it, so a long wait gives the core away. */
+static int wait_while(int flag)
+{
+    int now;
+    for (int looks = 1; (now = __atomic_load_n(&shared.flag, __ATOMIC_ACQUIRE)) == flag; looks++)
+        if (looks % 8192 == 0)
+            sched_yield();
+    return now;
+}
+
+static void put(int flag)
+{
+    __atomic_store_n(&shared.flag, flag, __ATOMIC_RELEASE);
+}
+
+static void *answer(void *unused)
+{
+    while (wait_while(PONG) != STOP)
+        put(PONG);
+    return unused;
+}
+
+double machine_round_trip(double seconds)
+{
+    enum { TRIPS = 100, TURNS = 10000 };
+    static double times[TURNS];
+    const double end = bench_now() + seconds;
+    size_t turns = 0;
+    pthread_t other;
+    put(PONG);
+    if (pthread_create(&other, NULL, answer, NULL))
+        return 0;
+    do {
+        const double before = bench_now();
+        for (int trip = 0; trip < TRIPS; trip++) {
+            put(PING);
+            wait_while(PING);
+        }
+        times[turns++] = (bench_now() - before) / TRIPS;
+    } while (turns < TURNS && bench_now() < end);
+    put(STOP);
+    pthread_join(other, NULL);
+    qsort(times, turns, sizeof *times, bench_compare);
+    return 1e9 * times[turns / 2];
 }

@@ -10,6 +10,7 @@
 #include "bench.h"
 
 void openblas_set_num_threads(int count);
+char *openblas_get_corename(void);
 
 /* One layer of weights and what it computes for a batch, a row an example. */
 typedef struct layer {
@@ -192,6 +193,11 @@ static void *openblas_create(const problem *p)
     if (s)
         s->problem = p;
     return s;
+}
+
+const char *openblas_kernels(void)
+{
+    return openblas_get_corename();
 }
 
 const trainer openblas = {

@@ -12,6 +12,8 @@ typedef struct state {
     const problem *problem;
     bp_net *net;
     bp_training training;
+    void *workspace; /* of ours_calls, else NULL */
+    size_t size;
 } state;
 
 /* A network that computes with the instruction set that SIMD in the environment names, if it
@@ -30,8 +32,10 @@ static bp_net *ours_net(const int *sizes, int size_count)
 static void ours_destroy(void *memory)
 {
     state *s = memory;
-    if (s)
+    if (s) {
         bp_free(s->net);
+        free(s->workspace);
+    }
     free(s);
 }
 
@@ -59,21 +63,28 @@ static const float *ours_example(const problem *p, size_t i)
     return p->x + i * (size_t)p->sizes[0];
 }
 
+static bp_data ours_data(const problem *p, size_t first, size_t n)
+{
+    bp_data data = { 0, NULL, NULL, NULL, NULL };
+    data.count = n;
+    data.inputs = ours_example(p, first);
+    data.targets = p->y + first * (size_t)p->sizes[p->size_count - 1];
+    return data;
+}
+
+static void ours_check(const problem *p, bp_status status)
+{
+    if (status != BP_OK) {
+        fprintf(stderr, "bench: %s: training: %s\n", p->net, bp_status_string(status));
+        exit(1);
+    }
+}
+
 static void ours_train(void *memory, size_t first, size_t n)
 {
     state *s = memory;
-    const problem *p = s->problem;
-    const size_t outputs = (size_t)p->sizes[p->size_count - 1];
-    bp_data data = { 0, NULL, NULL, NULL, NULL };
-    bp_status status;
-    data.count = n;
-    data.inputs = ours_example(p, first);
-    data.targets = p->y + first * outputs;
-    status = bp_train(s->net, &data, &s->training);
-    if (status != BP_OK) {
-        fprintf(stderr, "bench: %s: bp_train: %s\n", p->net, bp_status_string(status));
-        exit(1);
-    }
+    const bp_data data = ours_data(s->problem, first, n);
+    ours_check(s->problem, bp_train(s->net, &data, &s->training));
 }
 
 static void ours_predict(void *memory, size_t first, size_t n, float *out)
@@ -88,7 +99,40 @@ static void ours_predict(void *memory, size_t first, size_t n, float *out)
 
 const trainer OURS = { "ours", 0, 0, ours_create, ours_train, ours_predict, NULL, ours_destroy };
 
-#ifndef _OPENMP
+#ifdef _OPENMP
+int ours_cores(void)
+{
+    return omp_get_num_procs();
+}
+#else
+static void *ours_calls_create(const problem *p)
+{
+    state *s = ours_create(p);
+    if (s) {
+        const bp_data data = ours_data(p, 0, 1);
+        s->size = bp_workspace_size(s->net, &data, &s->training);
+        s->workspace = malloc(s->size);
+        if (!s->workspace) {
+            ours_destroy(s);
+            return NULL;
+        }
+    }
+    return s;
+}
+
+static void ours_calls_train(void *memory, size_t first, size_t n)
+{
+    state *s = memory;
+    size_t i;
+    for (i = first; i < first + n; i++) {
+        const bp_data data = ours_data(s->problem, i, 1);
+        ours_check(s->problem, bp_train_in(s->net, &data, &s->training, s->workspace, s->size));
+    }
+}
+
+const trainer ours_calls = { "ours, a call each", 0,    0,    ours_calls_create,
+                             ours_calls_train,    NULL, NULL, ours_destroy };
+
 float *ours_parameters(const problem *p)
 {
     bp_net *net = ours_net(p->sizes, p->size_count);
