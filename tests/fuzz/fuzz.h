@@ -142,4 +142,11 @@ static inline uint64_t draw(uint64_t *state)
     return x ^ x >> 31;
 }
 
+/* The larger magnitude; once not a number, always not a number. */
+static inline double larger(double a, double x)
+{
+    const double magnitude = x < 0 ? -x : x;
+    return magnitude <= a || !(a >= 0) ? a : magnitude;
+}
+
 #endif

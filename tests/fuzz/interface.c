@@ -89,7 +89,7 @@ typedef struct world {
     bp_data data;
     bp_real *inputs, *targets; /* what data shows, or what fetch copies from */
     size_t count;              /* examples in them */
-    double wildest;            /* the largest magnitude in them, or infinity */
+    double wildest;            /* the largest finite magnitude in them */
     int spoiled;               /* something in them is not finite */
     unsigned fetch_at, fetched; /* the call of fetch that fails, from 1; calls made */
     unsigned stop_at, reports;  /* likewise for on_progress, which then stops */
@@ -140,10 +140,10 @@ static bp_real *numbers(world *w, size_t count, unsigned style, uint64_t seed)
     size_t i;
     MUST(x != NULL);
     for (i = 0; i < count; i++) {
-        const double magnitude = bpi_magnitude((double)(x[i] = number(style, &seed)));
-        if (magnitude > w->wildest)
-            w->wildest = magnitude;
-        if (!bpi_is_finite((double)x[i]))
+        x[i] = number(style, &seed);
+        if (bpi_is_finite((double)x[i]))
+            w->wildest = larger(w->wildest, (double)x[i]);
+        else
             w->spoiled = 1;
     }
     return x;
@@ -275,11 +275,13 @@ static unsigned take_failure(world *w)
 static void check_cause(const world *w, bp_status status, int valid)
 {
     MUST(status == BP_OK || status == BP_INVALID_ARGUMENT || status == BP_OUT_OF_MEMORY ||
-         status == BP_BAD_FILE || status == BP_DIVERGED || status == BP_STOPPED);
+         status == BP_BAD_FILE || status == BP_DIVERGED || status == BP_STOPPED ||
+         status == BP_INVALID_DATA);
     MUST((status == BP_INVALID_ARGUMENT) == !valid);
     MUST(status != BP_OUT_OF_MEMORY || heap.failed);
     MUST(status != BP_BAD_FILE || (w->data.fetch && w->fetched == w->fetch_at));
     MUST(status != BP_STOPPED || w->reports == w->stop_at);
+    MUST(status != BP_INVALID_DATA || w->spoiled);
 }
 
 /* ---- the calls ---- */
@@ -398,13 +400,15 @@ static void call_train(world *w)
                 eta <= (double)BPI_REAL_MAX && (bp_real)eta > 0;
     bp_net *before;
     bp_status status;
+    size_t i;
     take_data(w);
     valid = spoil_data(w) && valid;
     before = twin_of(w);
     begin(w, take_failure(w));
     status = train(w, w->net, &training, take(&w->from, 3));
     check_cause(w, status, valid);
-    check_finite(w->net);
+    if (status != BP_DIVERGED)
+        check_finite(w->net);
     if (status == BP_OK)
         MUST(w->net->epochs_trained == epochs + (uint64_t)training.epochs);
     if (status == BP_INVALID_ARGUMENT || status == BP_OUT_OF_MEMORY)
@@ -412,13 +416,21 @@ static void call_train(world *w)
     else
         check_trained(w, before, &training, status);
     bp_free(before);
+    /* The calls to come want finite parameters. */
+    for (i = 0; i < w->net->parameter_count; i++)
+        if (!bpi_is_finite((double)w->net->parameters[i]))
+            w->net->parameters[i] = 0;
 }
 
 /* May sums overflow, so that an output can be infinity - infinity? */
 static int may_overflow(const world *w)
 {
-    const double most = (double)bpi_largest(w->net, w->net->parameters) * (w->wildest + 1);
-    return w->spoiled || most * (double)w->net->parameter_count > (double)BPI_REAL_MAX / 4;
+    const size_t count = w->net->parameter_count;
+    double most = 0;
+    size_t i;
+    for (i = 0; i < count; i++)
+        most = larger(most, (double)w->net->parameters[i]);
+    return w->spoiled || most * (w->wildest + 1) * (double)count > (double)BPI_REAL_MAX / 4;
 }
 
 static void call_predict(world *w)
