@@ -255,7 +255,7 @@ typedef enum bp_status {
     BP_BAD_FILE,         /* not a network, cut short, damaged, or of an unknown version */
     BP_DIVERGED,         /* the cost or a parameter is no longer finite */
     BP_STOPPED,          /* the progress callback asked to stop */
-    BP_INVALID_DATA      /* an input or a target is not finite */
+    BP_INVALID_DATA      /* the cost is not finite, because an input or a target is not */
 } bp_status;
 
 /* One layer of weights, l = 1 ... L. The pointers lead into bp_net.parameters. */
@@ -458,7 +458,8 @@ BPI_API const char *bp_status_string(bp_status status);
 #include <stdio.h>
 #endif
 
-#if (defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)) && \
+#if (defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) ||   \
+     defined(_M_FP_FAST) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)) &&           \
     !defined(BACKPROP_ALLOW_FAST_MATH)
 #error "-ffast-math breaks the promises of backprop.h; see BACKPROP_ALLOW_FAST_MATH"
 #endif
@@ -543,7 +544,7 @@ enum {
     BPI_ALIGN = 64, /* a cache line */
     BPI_PREDICTED = BPI_ROWS,
 #endif
-    BPI_STACK = 4096 /* bytes bp_predict takes from the stack for one example */
+    BPI_STACK = 4096 /* bytes of stack that bp_predict works in, if they suffice */
 };
 
 /* ---- arithmetic ---- */
@@ -626,7 +627,7 @@ static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
 /* Which instruction sets can be compiled here? BACKPROP_EXACT needs multiply-adds, or plain C. */
 #if defined(BACKPROP_NO_SIMD) || defined(__TINYC__)
 #define BPI_VECTORS 0
-#elif (defined(__GNUC__) || defined(_MSC_VER)) && (defined(__x86_64__) || defined(_M_X64))
+#elif (defined(__GNUC__) && defined(__x86_64__)) || (defined(_M_X64) && !defined(__clang__))
 #define BPI_X86 1
 #if defined(__GNUC__) && (BPI_FMA || !defined(BACKPROP_EXACT))
 #define BPI_SSE2 1
@@ -648,7 +649,7 @@ static bp_real bpi_fma(bp_real a, bp_real b, bp_real c)
  * terms paired so that few wait for others; t + e^f = (t + 1) + (f^2 r(f) + f), what t + 1 rounds
  * away added to f. Adding 1.5 2^23 (or 2^52) rounds to an integer, and what n then has in its last
  * bits, taken from BPI_MAGIC and shifted, is t. Below BPI_SIGMOID_LOWEST t is no normal number:
- * there t = 2^-64 (2^-511) divides and the rest of the scale is multiplied late. Above
+ * there t = 2^-63 (2^-511) is divided and the rest of the scale multiplied late. Above
  * BPI_SIGMOID_HIGHEST s(z) is 1, below BPI_SIGMOID_ZERO 0. */
 #ifdef BACKPROP_DOUBLE
 #define BPI_MAGIC ((((int64_t)1075 << 52) | ((int64_t)1 << 51)) + 1023)
@@ -834,14 +835,14 @@ typedef struct bpi_kernels {
     int (*descend_one)(const bp_layer *layer, const bp_real *delta, const bp_real *a, bp_real eta,
                        uint32_t *blocks, const bp_real *next, bp_real *out, size_t room);
     void (*dot_narrow)(const bpi_dot_job *tile); /* for few neurons: up to BPI_LANES examples */
-    int (*axpy)(bpi_axpy_job *tile); /* of the rows it takes some, and says how many */
+    int (*axpy)(bpi_axpy_job *tile); /* takes some of the rows, leaves in tile->rows how many */
     bp_real (*fma)(bp_real a, bp_real b, bp_real c);
     int (*update)(bp_real *p, const bp_real *gradient, size_t count, bp_real eta); /* U */
     void (*activate)(bp_real *z, size_t count); /* F2, in place */
     void (*output_error)(const bp_real *a, const bp_real *y, size_t count, bp_real scale,
                          bp_real *delta, size_t room); /* B1 */
-    void (*hidden_error_one)(const bp_layer *above, const bp_real *delta_above, const bp_real *a,
-                             bp_real *delta, size_t room); /* B2 for one example */
+    void (*hidden_error_one)(const bp_layer *layer, const bp_real *above, const bp_real *a,
+                             bp_real *delta, size_t room); /* B2 for one, layer being above */
     size_t (*mark)(const bp_real *a, size_t blocks, uint8_t *marks); /* see bpi_rows; how many */
     /* F1, F2 for one example. Here and above room is how many numbers may be written. */
     void (*forward_one)(const bp_layer *layer, const bp_real *a, uint32_t *blocks, bp_real *out,
@@ -1144,7 +1145,7 @@ static void bpi_space_place(bpi_space *space, bpi_arena *arena, const bp_net *ne
         bpi_scratch_place(space->scratch ? &space->scratch[i] : &counted, arena, net, space->rows);
     space->a = bpi_place_layers(arena, net, space->rows);
     space->delta = bpi_place_layers(arena, net, space->rows);
-    if (training && data->inputs && batch == 1 && data->count > 1)
+    if (training && data->inputs && batch == 1 && data->count > 1 && BPI_VECTORS)
         space->next = bpi_place_layers(arena, net, 1);
     if (batch > 1 && bpi_lists_zeros(net))
         space->marks = (uint8_t *)bpi_take(arena, space->rows,
@@ -1863,7 +1864,7 @@ BPI_API bp_status bp_evaluate_in(const bp_net *net, const bp_data *data, bp_eval
 
 /* ---- the same with memory allocated for the call ---- */
 
-/* In a workspace on the stack, if that suffices for one example, or else for some at a time. */
+/* On the stack, if it has room for the only example, or for 32 at a time; else allocated. */
 BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t count,
                              bp_real *outputs)
 {
@@ -1873,11 +1874,11 @@ BPI_API bp_status bp_predict(const bp_net *net, const bp_real *inputs, size_t co
     size_t size;
     if (!net || !count)
         return BP_INVALID_ARGUMENT;
-    if (count == 1 || bpi_predict_size(net, bpi_min(count, 32)) <= sizeof stack)
+    if (count == 1 || bpi_predict_size(net, bpi_min(count, BPI_PREDICTED / 8)) <= sizeof stack)
         status = bp_predict_in(net, inputs, count, outputs, stack, sizeof stack);
     if (status != BP_OUT_OF_MEMORY)
         return status;
-    size = bpi_predict_size(net, bpi_min(count, BPI_ROWS));
+    size = bpi_predict_size(net, bpi_min(count, BPI_PREDICTED));
     workspace = bpi_allocate(size);
     status = bp_predict_in(net, inputs, count, outputs, workspace, workspace ? size : 0);
     bpi_release(workspace);
@@ -1940,11 +1941,11 @@ static bp_status bpi_difference(bp_net *net, const bp_data *data, bp_real *p, do
     return BP_OK;
 }
 
-/* The larger of a and |x|, which may be no number. */
+/* The larger of a and |x|; once not a number, always not a number. */
 static double bpi_larger(double a, double x)
 {
     const double magnitude = x < 0 ? -x : x;
-    return magnitude <= a ? a : magnitude;
+    return magnitude <= a || !bpi_is_number(a) ? a : magnitude;
 }
 
 BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
@@ -1969,7 +1970,7 @@ BPI_API bp_status bp_check_gradient(const bp_net *net, const bp_data *data,
         double slope = 0, scale, error;
         status = bpi_difference(copy, data, &copy->parameters[i], &slope);
         scale = bpi_larger(bpi_larger(least, slope), (double)gradient[i]);
-        error = scale > 0 ? (slope - (double)gradient[i]) / scale : 0;
+        error = scale > 0 ? (slope - (double)gradient[i]) / scale : scale;
         worst = bpi_larger(worst, error);
     }
     if (status == BP_OK)
@@ -2534,12 +2535,13 @@ BPI_API const char *bp_status_string(bp_status status)
  *     sigmoid                      bpi_vsigmoid
  *     lists of blocks not zero     bpi_list_blocks, bpi_mark
  *     forward product              bpi_dot_tile, bpi_dot_columns, bpi_dot; bpi_dot_narrow
- *     one example                  bpi_forward_one, bpi_ger_dot, bpi_descend_one
+ *     one example                  bpi_forward_one, bpi_hidden_error_one, bpi_descend_one
  *     sums of rows                 bpi_axpy_tile, bpi_axpy_columns, bpi_axpy
  *     element by element           bpi_activate, bpi_output_error, bpi_update
  *
- * To add an instruction set: write its operations, give it a number (BPI_PASS_...), and a line in
- * bpi_find_kernels. To change the height of a tile: BPI_MR, BPI_AXPY_MR beside those numbers. */
+ * To add an instruction set: write its operations, give it a number (sizes of tiles, and who has
+ * fused multiply-add, go by it), include its pass, add it to bpi_find_kernels. The height of a tile
+ * is BPI_MR or BPI_AXPY_MR, below those numbers. */
 
 /* Numbers that decide about speed, never about bits. */
 enum {
@@ -2592,7 +2594,7 @@ static void bpi_scratch_place(bpi_scratch *scratch, bpi_arena *arena, const bp_n
                                                sizeof(uint32_t));
     scratch->list = (const bp_real **)bpi_take(arena, terms, sizeof(bp_real *));
     scratch->places = (size_t *)bpi_take(arena, terms, sizeof(size_t));
-    if (packs && rows > 1)
+    if (packs && rows > 1 && BPI_VECTORS)
         scratch->panel = (bp_real *)bpi_take(arena, BPI_CHUNK, 1);
 }
 
@@ -2843,7 +2845,7 @@ static int bpi_gradient_panel(const bpi_kernels *kernels, int f, const bp_layer 
 #include BACKPROP_H_FILE
 
 /* Tiles in vectors are unrolled, but not under clang's sanitizers, where that takes minutes to
- * compile. One of these does not know what AVX's masked moves write. */
+ * compile. The memory sanitizer does not know what AVX's masked moves read. */
 #undef BPI_UNROLL
 #undef BPI_TILE
 #define BPI_TILE static BPI_INLINE
@@ -2991,7 +2993,7 @@ BPI_API bp_status bp_use_simd(bp_net *net, const char *name)
 
 #endif /* BACKPROP_IMPLEMENTATION */
 
-/* Kernels in vectors. The file includes itself for each instruction set, with BPI_PASS saying
+/* Kernels. The file includes itself for each instruction set, with BPI_PASS saying
  * which: first come the operations of that set, then the kernels in terms of them. */
 #ifdef BPI_PASS
 
@@ -3086,7 +3088,7 @@ BPI_API bp_status bp_use_simd(bp_net *net, const char *name)
 #define BPI_TARGET BPI_TARGET_AVX2
 #define BPI_MM _mm256_
 #define BPI_SI si256
-#define BPI_OR(a, b) BPI_OP(or)(a, b)
+#define BPI_OR(a, b) BPI_REALS(_mm256_or_si256(BPI_INTEGERS(a), BPI_INTEGERS(b)))
 #define BPI_ANY(x) (!_mm256_testz_si256(BPI_INTEGERS(x), BPI_INTEGERS(x)))
 #define BPI_EXCEEDS(x, y) (BPI_OP(movemask)(BPI_OP(cmp)(x, y, _CMP_NLE_UQ)) != 0)
 #define BPI_SHIFT(x) BPI_EPI(slli)(x, BPI_MANTISSA_BITS)
@@ -3611,8 +3613,6 @@ BPI_TARGET static void bpi_dot(const bpi_dot_job *tile)
 
 #if BPI_PASS != BPI_PASS_AVX512
 
-/* ---- few neurons, zeros, one example ---- */
-
 /* F1 for few neurons, where examples take the place of neurons in the tile. */
 BPI_TARGET static void bpi_dot_narrow(const bpi_dot_job *tile)
 {
@@ -3880,7 +3880,7 @@ BPI_TARGET BPI_TILE int bpi_axpy_columns(const int mr, const bpi_axpy_job *tile)
     return bpi_vany(evidence);
 }
 
-/* As many of so many rows as the highest tile takes; sets how many. */
+/* Takes some of the tile's rows, as high a tile as leaves no single row; sets how many. */
 BPI_TARGET static int bpi_axpy(bpi_axpy_job *tile)
 {
     const size_t rows = tile->rows;

@@ -78,6 +78,7 @@ windows() {
 # The first error is enough: hundreds can follow.
 strict="-Werror -Wfatal-errors" more=
 native complex.h
+native iso646.h
 native sys/param.h
 native curses.h
 native curses.h term.h

@@ -23,7 +23,7 @@ test_fast_math() {
         skip "$CC has no -ffast-math"
         return
     fi
-    for option in -ffast-math -Ofast; do
+    for option in -ffast-math -Ofast -ffinite-math-only; do
         refuse "$CC $option" BACKPROP_ALLOW_FAST_MATH $CC -std=c99 -O1 $option -I. -fsyntax-only \
             tests/golden.c
     done
