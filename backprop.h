@@ -3308,55 +3308,55 @@ BPI_LOCAL bpi_v bpi_vfold(const bpi_v *s)
 
 /* ---- what follows is the same for every set ---- */
 
-#define BPI_EACH_PART(i) BPI_UNROLL for (i = 0; i < BPI_PARTS; i++)
+#define BPI_EACH_PART BPI_UNROLL for (i = 0; i < BPI_PARTS; i++)
 BPI_LOCAL bpi_v bpi_vset(bp_real number)
 {
     bpi_v x;
     int i;
     memset(&x, 0, sizeof x);
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         BPI_PART(x, i) = BPI_SET(number);
     return x;
 }
 BPI_LOCAL bpi_v bpi_vadd(bpi_v a, bpi_v b)
 {
     int i;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         BPI_PART(a, i) = BPI_ADD(BPI_PART(a, i), BPI_PART(b, i));
     return a;
 }
 BPI_LOCAL bpi_v bpi_vsub(bpi_v a, bpi_v b)
 {
     int i;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         BPI_PART(a, i) = BPI_SUB(BPI_PART(a, i), BPI_PART(b, i));
     return a;
 }
 BPI_LOCAL bpi_v bpi_vmul(bpi_v a, bpi_v b)
 {
     int i;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         BPI_PART(a, i) = BPI_MUL(BPI_PART(a, i), BPI_PART(b, i));
     return a;
 }
 BPI_LOCAL bpi_v bpi_vor(bpi_v a, bpi_v b)
 {
     int i;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         BPI_PART(a, i) = BPI_OR(BPI_PART(a, i), BPI_PART(b, i));
     return a;
 }
 BPI_LOCAL bpi_v bpi_vmadd(bpi_v a, bpi_v b, bpi_v c)
 {
     int i;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         BPI_PART(c, i) = BPI_MADD(BPI_PART(a, i), BPI_PART(b, i), BPI_PART(c, i));
     return c;
 }
 BPI_LOCAL int bpi_vany(bpi_v x)
 {
     int i, any = 0;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         any |= BPI_ANY(BPI_PART(x, i));
     return any;
 }
@@ -3449,7 +3449,7 @@ BPI_LOCAL bpi_part bpi_sigmoid_part(bpi_part z, bpi_part *n, bpi_part *p)
 BPI_LOCAL bpi_v bpi_vsigmoid_usual(bpi_v z, bpi_v *n, bpi_v *p)
 {
     int i;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         BPI_PART(z, i) = bpi_sigmoid_part(BPI_PART(z, i), &BPI_PART(*n, i), &BPI_PART(*p, i));
     return z;
 }
@@ -3484,7 +3484,7 @@ BPI_LOCAL bpi_v bpi_vsigmoid(bpi_v z)
     const bpi_part limit = BPI_SET(BPI_SIGMOID_HIGHEST * BPI_SIGMOID_HIGHEST);
     int i, rare = 0;
     bpi_v n, p;
-    BPI_EACH_PART(i)
+    BPI_EACH_PART
         rare |= BPI_EXCEEDS(BPI_MUL(BPI_PART(z, i), BPI_PART(z, i)), limit);
     return rare ? bpi_vsigmoid_rare(z) : bpi_vsigmoid_usual(z, &n, &p);
 }
