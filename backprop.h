@@ -1346,13 +1346,11 @@ static void bpi_last_layer_and_errors(void *context, int part, int parts)
     const bpi_scratch *scratch = &run->space.scratch[part];
     const size_t first = bpi_part_start(run->n, part, parts), outputs = (size_t)layer->outputs;
     const size_t n = bpi_part_start(run->n, part + 1, parts) - first;
-    bpi_rows a = bpi_layer_inputs(run, l);
-    if (n == 0)
-        return;
-    a = bpi_rows_from(&a, first);
-    bpi_forward_panel(bpi_kernels_of(run->net), layer, &a, n, scratch,
-                      run->space.a[l] + first * outputs, outputs);
-    if (run->scale > 0)
+    const bpi_rows all = bpi_layer_inputs(run, l), a = bpi_rows_from(&all, first);
+    if (n > 0)
+        bpi_forward_panel(bpi_kernels_of(run->net), layer, &a, n, scratch,
+                          run->space.a[l] + first * outputs, outputs);
+    if (n > 0 && run->scale > 0)
         bpi_errors(run, first, n, scratch);
 }
 
@@ -1556,10 +1554,9 @@ static bp_status bpi_gradient_of(bpi_run *run, size_t first, size_t count, bp_re
 
 /* Descends upon a single example; the next, if there is one, goes forward as the weights are passed
  * over, layer by layer. Non-zero if a parameter is not finite any more. */
-static int bpi_descend(bpi_run *run, const bp_real *next)
+static int bpi_descend(bpi_run *run, const bpi_kernels *kernels, const bp_real *next)
 {
     bpi_space *space = &run->space;
-    const bpi_kernels *kernels = bpi_kernels_of(run->net);
     const bp_real *x = bpi_row(&run->x, 0);
     bp_real **a = space->a;
     int l, bad = 0;
@@ -1601,8 +1598,8 @@ static bp_status bpi_step(bpi_run *run, size_t first, size_t n)
     if (status != BP_OK)
         return status;
     if (n == 1 && kernels->descend_one)
-        bad = bpi_descend(run, run->space.next && first + 1 < run->data->count
-                                   ? bpi_row(&run->x, 1) : NULL);
+        bad = bpi_descend(run, kernels, run->space.next && first + 1 < run->data->count
+                                            ? bpi_row(&run->x, 1) : NULL);
     else
         bad = bpi_learn(run);
     return bad ? BP_DIVERGED : BP_OK;
@@ -2945,7 +2942,10 @@ static int bpi_has(const bpi_kernels *kernels)
 #endif
 
 #ifndef BPI_X86
-#define bpi_has(kernels) 1
+static int bpi_has(const bpi_kernels *kernels)
+{
+    return kernels != NULL;
+}
 #endif
 /* The named set, or the best where name is NULL; NULL if this machine does not have it. */
 static const bpi_kernels *bpi_find_kernels(const char *name)
